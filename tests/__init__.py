@@ -1,0 +1,1 @@
+"""Tests by area; each folder mirrors a part of the product."""
