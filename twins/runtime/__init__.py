@@ -1,0 +1,1 @@
+"""The stand-alone runtime of one twin: commitlog, state, reducers, authorization, subscriptions, server."""

@@ -1,0 +1,1 @@
+"""Authorization: a twin's own OpenFGA-shaped store and its evaluator."""

@@ -1,0 +1,59 @@
+"""Live client: follows one slice of a twin."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from twins.runtime.client.errors import LiveClosed, TwinError, TwinUnreachable
+
+LARGEST_FRAME = 64 * 1024 * 1024
+
+
+async def follow(socket_path: Path | str, token: str, slice: str) -> AsyncIterator[dict[str, Any]]:  # noqa: A002
+    """The twin's messages about one slice, as they come.
+
+    Args:
+        socket_path: the twin's socket.
+        token: a token for it.
+        slice: the slice's name.
+
+    Raises:
+        LiveClosed: the twin ended the connection; the code says why.
+        TwinError: the connection or the subscription was refused.
+        TwinUnreachable: nobody answered.
+    """
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket_path))) as session:
+        try:
+            ws = await session.ws_connect("http://twin/v1/live", headers=headers, max_msg_size=LARGEST_FRAME)
+        except aiohttp.WSServerHandshakeError as error:
+            raise TwinError(
+                error.status, "about:blank", "The live connection was refused", error.message
+            ) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise TwinUnreachable(f"The twin does not answer: {error}") from None
+        async with ws:
+            await ws.send_json({"type": "subscribe", "id": slice, "slice": slice})
+            while True:
+                message = await ws.receive()
+                if message.type is not aiohttp.WSMsgType.TEXT:
+                    raise LiveClosed(*_closing(message, ws))
+                yield _checked(json.loads(message.data))
+
+
+def _closing(message: aiohttp.WSMessage, ws: aiohttp.ClientWebSocketResponse) -> tuple[int, str]:
+    if message.type is aiohttp.WSMsgType.CLOSE:
+        return int(message.data), str(message.extra or "")
+    return ws.close_code or 1006, "The connection was lost."
+
+
+def _checked(message: dict[str, Any]) -> dict[str, Any]:
+    if message["type"] == "problem":
+        problem = message["problem"]
+        raise TwinError(problem["status"], problem["type"], problem["title"], problem["detail"])
+    return message

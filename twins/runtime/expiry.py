@@ -1,0 +1,49 @@
+"""Expiry: closes streams at the instant a window ends, and has the log say so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from twins.runtime import clock
+from twins.runtime.authz import tuples
+from twins.runtime.callers import CLOCK
+from twins.runtime.state import Change
+from twins.runtime.twin import Twin
+
+REDUCER = "expire_grants"
+LONGEST_SLEEP = 3600.0
+
+
+class Expiry:
+    """One task that sleeps until the next window ends."""
+
+    def __init__(self, twin: Twin) -> None:
+        self._twin = twin
+        self._changed = asyncio.Event()
+        twin.state.observers.append(self._observe)
+        self._task = asyncio.create_task(self._watch())
+
+    async def close(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    def _observe(self, changes: Sequence[Change]) -> None:
+        if any(change.table == tuples.TABLE for change in changes):
+            self._changed.set()
+
+    async def _watch(self) -> None:
+        while True:
+            self._changed.clear()
+            following = min(self._twin.tuples.expiries(), default=None)
+            # A long sleep is cut up because the wall clock may be set meanwhile.
+            wait = LONGEST_SLEEP if following is None else min(clock.seconds_until(following), LONGEST_SLEEP)
+            if wait <= 0:
+                self._twin.hub.recheck()
+                await self._twin.call(CLOCK, REDUCER, {})
+                continue
+            try:
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue

@@ -1,0 +1,42 @@
+"""Files that must survive a power cut and be read by nobody else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the directory's entries durable."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_directory(directory: Path) -> None:
+    """Make the directory, mode 0700, if it is missing."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a whole file, mode 0600, so that either all of it or nothing is there after a crash."""
+    half = path.with_name(path.name + ".part")
+    half.unlink(missing_ok=True)
+    fd = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        write_all(fd, data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    half.replace(path)
+    sync_directory(path.parent)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte; the system may take a long buffer in parts."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -1,0 +1,1 @@
+"""The commitlog: one sealed, chained frame per call."""

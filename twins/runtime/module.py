@@ -1,0 +1,186 @@
+"""Module: the reducers, the authorization model and the first state that make a runtime a kind of twin."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_type_hints
+
+import msgspec
+
+from twins.runtime.callers import Caller
+from twins.runtime.ids import ulid_from
+from twins.runtime.keys import KeyStore
+from twins.runtime.problems import Problem, invalid
+from twins.runtime.rights import Rights
+from twins.runtime.state import Transaction
+
+Prepare = Callable[[KeyStore], dict[str, str]]
+Recorded = Callable[[dict[str, Any]], dict[str, Any]]
+Visible = Callable[[str, str, dict[str, Any]], bool]
+
+
+class ModuleMissing(Exception):
+    """The named module cannot be loaded."""
+
+
+@dataclass
+class Context:
+    """All that a reducer knows of the world; it asks nothing else, so that its record explains it.
+
+    Attributes:
+        now: the call's instant, RFC 3339.
+        caller: who calls.
+        seq: the record's number.
+        seed: this call's randomness, 32 hexadecimal characters.
+        twin: the twin's ULID.
+        tx: the tables.
+        prepared: what the reducer's `prepare` made before.
+    """
+
+    now: str
+    caller: Caller
+    seq: int
+    seed: str
+    twin: str
+    tx: Transaction
+    rights: Rights
+    prepared: Mapping[str, str] = field(default_factory=dict)
+    _made: int = 0
+
+    @property
+    def by_custody(self) -> bool:
+        """Whether the caller acts as the twin's curator."""
+        return self.rights.may(self.caller, "curator", self.rights.instance)
+
+    def new_ulid(self) -> str:
+        """An id from the call's seed: the same call gives the same ids."""
+        self._made += 1
+        return ulid_from(hashlib.sha256(f"{self.seed}/{self._made}".encode()).digest())
+
+
+@dataclass(frozen=True)
+class Reducer:
+    """One way to change the state.
+
+    Attributes:
+        relation: what the caller needs on `target`; ignored when `only` names an internal caller.
+        target: `instance`, or a template such as `slice:{slice}` over the arguments.
+        prepare: runs before the record, after authorization; its result is part of the record.
+        recorded: the arguments as the record keeps them, when the whole would be too long.
+    """
+
+    name: str
+    run: Callable[..., Any]
+    arguments: type[msgspec.Struct]
+    relation: str
+    target: str
+    only: str
+    prepare: Prepare | None
+    recorded: Recorded | None
+
+    def convert(self, args: Any) -> dict[str, Any]:
+        """The arguments with the types of the reducer's signature.
+
+        Raises:
+            Problem: 422; the detail names the argument.
+        """
+        try:
+            converted = msgspec.convert(args, self.arguments)
+        except (msgspec.ValidationError, RecursionError) as error:
+            detail = str(error).replace("$.", "").replace("`$`", "the arguments")
+            raise invalid(f"{self.name}: {detail}.") from None
+        fields = msgspec.structs.fields(self.arguments)
+        return {f.name: getattr(converted, f.name) for f in fields}
+
+    def authorize(self, caller: Caller, args: dict[str, Any], rights: Rights) -> None:
+        """Return when the caller may call with these arguments.
+
+        Raises:
+            Problem: the refusal.
+        """
+        if self.only:
+            if not caller.internal or caller.id != self.only:
+                raise rights.refusal(caller, rights.instance)
+            return
+        object_ = rights.instance if self.target == "instance" else self.target.format(**args)
+        rights.require(caller, self.relation, object_)
+
+
+def reducer(
+    *,
+    relation: str = "",
+    object: str = "instance",  # noqa: A002 - the word of the authorization model
+    only: str = "",
+    prepare: Prepare | None = None,
+    recorded: Recorded | None = None,
+) -> Callable[[Callable[..., Any]], Reducer]:
+    """Declare a reducer. Its arguments are the function's parameters after the context; a trailing `_` of a
+    parameter (`id_`) is not part of the argument's name.
+    """
+    if bool(relation) == bool(only):
+        raise TypeError("a reducer needs either a relation or an internal caller")
+
+    def declare(function: Callable[..., Any]) -> Reducer:
+        hints = get_type_hints(function, include_extras=True)
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+        fields: list[Any] = [
+            (p.name, hints[p.name]) if p.default is p.empty else (p.name, hints[p.name], p.default)
+            for p in parameters
+        ]
+        names = {p.name: p.name.rstrip("_") for p in parameters}
+        struct = msgspec.defstruct(
+            function.__name__, fields, rename=names, forbid_unknown_fields=True, kw_only=True
+        )
+        return Reducer(function.__name__, function, struct, relation, object, only, prepare, recorded)
+
+    return declare
+
+
+@dataclass(frozen=True)
+class Module:
+    """What a runtime loads.
+
+    Attributes:
+        name: as `init` and `serve` name it.
+        reducers: by name.
+        model: the OpenFGA model in its JSON form.
+        genesis: writes the first state from the `genesis` that `init.create` was given.
+        visible: whether a caller (its id) who may read a slice sees this object (`{"id","body","seq"}`).
+    """
+
+    name: str
+    reducers: Mapping[str, Reducer]
+    model: dict[str, Any]
+    genesis: Callable[[Context, dict[str, Any]], None]
+    visible: Visible | None = None
+
+    def reducer(self, name: str) -> Reducer:
+        """The reducer of that name.
+
+        Raises:
+            Problem: 404.
+        """
+        found = self.reducers.get(name)
+        if found is None:
+            raise Problem(404, "unknown-reducer", f"This twin has no reducer {name[:60]!r}.")
+        return found
+
+
+def load(name: str) -> Module:
+    """The module of that name: `twin`, or a Python module path whose attribute `module` is one.
+
+    Raises:
+        ModuleMissing: there is none.
+    """
+    path = "twins.runtime.modules.twin" if name == "twin" else name
+    try:
+        module = importlib.import_module(path).module
+    except (ImportError, AttributeError) as error:
+        raise ModuleMissing(f"the module {name!r} cannot be loaded: {error}") from None
+    if not isinstance(module, Module):
+        raise ModuleMissing(f"{path}.module is not a runtime module")
+    return module

@@ -1,0 +1,61 @@
+"""The arguments' types: what may stand where, checked before any reducer runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from twins.runtime.ids import ULID_PATTERN
+
+SliceName = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9_-]{0,39}\Z")]
+SenseName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,40}\Z")]
+ObjectId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_][A-Za-z0-9_.:@+~=,()-]{0,199}\Z")]
+GrantId = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
+UserId = Annotated[str, Meta(pattern=rf"\Auser:{ULID_PATTERN}\Z")]
+CuratorId = Annotated[str, Meta(pattern=rf"\A(user|agent):{ULID_PATTERN}\Z")]
+TwinId = Annotated[str, Meta(pattern=rf"\Atwin:{ULID_PATTERN}\Z")]
+PublicKey = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{43}\Z")]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Text = Annotated[str, Meta(max_length=1000)]
+Url = Annotated[str, Meta(max_length=2000)]
+Seconds = Annotated[int, Meta(ge=0, le=31_536_000)]
+Role = Literal["owner", "admin"]
+Sensitivity = Literal["public", "internal", "confidential"]
+Body = dict[str, Any]
+
+
+class Object(msgspec.Struct, forbid_unknown_fields=True):
+    """One object of a slice."""
+
+    id: ObjectId
+    body: Body
+
+
+class Key(msgspec.Struct, forbid_unknown_fields=True):
+    """Somebody's name and public key (`x` of an Ed25519 JWK)."""
+
+    name: Name
+    key: PublicKey
+
+
+class Slice(msgspec.Struct, forbid_unknown_fields=True):
+    """A slice as it is declared."""
+
+    name: SliceName
+    title: Name
+    kind: SliceName
+    listed: bool = True
+    sensitivity: Sensitivity = "internal"
+
+
+class Sense(msgspec.Struct, forbid_unknown_fields=True):
+    """A sense as it is set; `every` is in seconds, 0 runs only when asked."""
+
+    name: SenseName
+    kind: str
+    title: Name
+    url: Url = ""
+    target: dict[SliceName, Name] = {}
+    every: Seconds = 3600

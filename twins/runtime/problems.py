@@ -1,0 +1,85 @@
+"""Problems: what a caller is told when something is refused (RFC 9457)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+TITLES = {
+    "bad-request": "The request cannot be read",
+    "unauthorized": "A valid token is needed",
+    "forbidden": "Not allowed",
+    "grant-required": "A grant is needed",
+    "grant-revoked": "The grant was revoked",
+    "grant-expired": "The grant has expired",
+    "not-found": "Not found",
+    "unknown-reducer": "No such reducer",
+    "method-not-allowed": "This method is not offered here",
+    "too-large": "The request is too large",
+    "invalid-arguments": "The arguments do not fit",
+    "idempotency-key-reused": "The idempotency key was used for another call",
+    "conflict": "It does not fit what is there",
+    "too-slow": "The request took too long",
+    "internal": "The twin could not do this",
+}
+
+
+class Problem(Exception):
+    """A refusal with its HTTP status; `kind` is the last part of the problem's type URI."""
+
+    def __init__(self, status: int, kind: str, detail: str, **members: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.detail = detail
+        self.members = members
+
+    @property
+    def type(self) -> str:
+        return f"/problems/{self.kind}"
+
+    @property
+    def title(self) -> str:
+        return TITLES[self.kind]
+
+    @property
+    def denied(self) -> bool:
+        """Whether the caller lacked the right, as opposed to asking for something impossible."""
+        return self.status in (401, 403)
+
+    def to_json(self) -> dict[str, Any]:
+        """The members of `application/problem+json`."""
+        return {
+            "type": self.type,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            **self.members,
+        }
+
+
+def unauthorized() -> Problem:
+    """The one answer to every token that does not hold."""
+    return Problem(401, "unauthorized", "Send a token of a caller that this twin knows.")
+
+
+def forbidden() -> Problem:
+    """The one answer to people and agents without the right."""
+    return Problem(403, "forbidden", "You have no right to do this here.")
+
+
+def grant_required() -> Problem:
+    """The one answer to twins without a grant."""
+    return Problem(403, "grant-required", "Ask this twin for a grant.")
+
+
+def not_found(what: str) -> Problem:
+    return Problem(404, "not-found", f"There is no {what} here.")
+
+
+def invalid(detail: str) -> Problem:
+    """Arguments that do not fit; the detail names the argument."""
+    return Problem(422, "invalid-arguments", detail)
+
+
+def conflict(detail: str) -> Problem:
+    return Problem(409, "conflict", detail)

@@ -1,0 +1,168 @@
+"""Serve: one twin's process, from opening its directory to a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from setproctitle import setproctitle
+
+from twins.runtime.expiry import Expiry
+from twins.runtime.keys import KeysUnusable
+from twins.runtime.log.frame import LogDamaged
+from twins.runtime.log.reader import LogMissing
+from twins.runtime.module import ModuleMissing, load
+from twins.runtime.senses.runner import Runner
+from twins.runtime.server.app import build
+from twins.runtime.server.responses import Handler
+from twins.runtime.twin import Twin
+
+# As sysexits.h has them.
+EXIT_DAMAGED, EXIT_UNAVAILABLE, EXIT_LOCKED = 65, 69, 75
+KEEPALIVE_SECONDS = 5.0
+SHUTDOWN_SECONDS = 5.0
+GRACE_SECONDS = 0.05
+logger = logging.getLogger(__name__)
+
+
+class TwinLocked(Exception):
+    """Another process has this twin open."""
+
+
+def run(
+    directory: Path,
+    sock: socket.socket,
+    *,
+    idle_seconds: float | None = None,
+    allow: Sequence[str] = (),
+    module: str = "twin",
+) -> int:
+    """Serve a twin on a listening socket until SIGTERM, or until nobody was there for `idle_seconds`.
+
+    Args:
+        allow: private networks that senses may reach.
+
+    Returns:
+        An exit code: 0 after a clean end, 65 for a damaged log, 69 when keys or module are missing,
+        75 when another process has the twin open. A disk that fails ends the process with 74.
+    """
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        with locked(directory):
+            asyncio.run(_serve(Twin(directory, load(module)), sock, idle_seconds, allow))
+    except TwinLocked as error:
+        return _failed(directory, error, EXIT_LOCKED)
+    except LogDamaged as error:
+        return _failed(directory, error, EXIT_DAMAGED)
+    except (LogMissing, KeysUnusable, ModuleMissing) as error:
+        return _failed(directory, error, EXIT_UNAVAILABLE)
+    return 0
+
+
+def _failed(directory: Path, error: Exception, code: int) -> int:
+    logger.error("%s cannot be served: %s", directory, error)
+    return code
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Keep every other process out of the twin.
+
+    Raises:
+        TwinLocked: another process is in.
+        LogMissing: the directory is not there.
+    """
+    try:
+        fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LogMissing(f"{directory} holds no twin: {error.strerror}") from None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise TwinLocked("another process has this twin open") from None
+    finally:
+        os.close(fd)
+
+
+async def _serve(twin: Twin, sock: socket.socket, idle_seconds: float | None, allow: Sequence[str]) -> None:
+    setproctitle(f"mycelium-twin {twin.identity.slug}")
+    twin.start()
+    expiry, runner = Expiry(twin), Runner(twin, allow)
+    presence = Presence()
+    app = build(twin)
+    app.middlewares.append(presence.middleware)
+    server = web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+    )
+    await server.setup()
+    site = web.SockSite(server, sock)
+    await site.start()
+    try:
+        await presence.until_over(server, runner, idle_seconds)
+        await site.stop()
+        await _serve_late_callers(server)
+    finally:
+        await server.cleanup()
+        await runner.close()
+        await expiry.close()
+        await twin.close()
+
+
+async def _serve_late_callers(server: web.AppRunner) -> None:
+    """Answer whoever connected at the very moment at which the twin stopped to listen."""
+    deadline = time.monotonic() + SHUTDOWN_SECONDS
+    await asyncio.sleep(GRACE_SECONDS)
+    while server.server is not None and server.server.connections and time.monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(GRACE_SECONDS)
+
+
+class Presence:
+    """Whether somebody is there, and whether it is time to end."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self._told = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._told.set)
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            loop.add_signal_handler(signal.SIGINT, self._told.set)
+
+    @property
+    def middleware(self) -> Any:
+        @web.middleware
+        async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+            self._last = time.monotonic()
+            return await handler(request)
+
+        return note
+
+    async def until_over(self, server: web.AppRunner, runner: Runner, idle_seconds: float | None) -> None:
+        """Return when the process was told to end or has been idle for long enough."""
+        step = None if idle_seconds is None else max(min(idle_seconds / 4, 1.0), 0.05)
+        while not self._told.is_set():
+            try:
+                async with asyncio.timeout(step):
+                    await self._told.wait()
+            except TimeoutError:
+                if runner.busy or (server.server is not None and server.server.connections):
+                    self._last = time.monotonic()
+                elif idle_seconds is not None and time.monotonic() - self._last >= idle_seconds:
+                    return

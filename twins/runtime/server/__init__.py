@@ -1,0 +1,1 @@
+"""The server: a twin's HTTP and WebSocket interface."""

@@ -1,0 +1,71 @@
+"""What a twin says of itself to anyone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from twins.runtime import clock
+from twins.runtime.identity import identity_of
+from twins.runtime.rights import GRANTS, SLICES
+from twins.runtime.senses.kind import SENSES
+from twins.runtime.server.keys import twin_of
+from twins.runtime.server.responses import answer
+from twins.runtime.state import State
+from twins.runtime.tokens import public_jwk
+from twins.runtime.twin import Twin
+
+PROTOCOL = "mycelium/1"
+
+
+async def healthz(_request: web.Request) -> web.Response:
+    return answer({"status": "ok"})
+
+
+async def about(request: web.Request) -> web.Response:
+    return answer(describe(twin_of(request)))
+
+
+def describe(twin: Twin) -> dict[str, Any]:
+    """The document `/.well-known/mycelium.json`: listed slices and the grants on them, nothing else."""
+    me = identity_of(twin.state)
+    listed = [row for _, row in twin.state.scan(SLICES) if row["listed"]]
+    claimed = bool(twin.tuples.users(twin.rights.instance, "owner"))
+    return {
+        "protocol": PROTOCOL,
+        "id": me.id,
+        "slug": me.slug,
+        "name": me.name,
+        "state": "claimed" if claimed else "virtual",
+        "posture": "open",
+        "kid": me.kid,
+        "key": public_jwk(me.x),
+        "seq": twin.log.durable,
+        "since": me.since,
+        "senses": [_sense(row) for _, row in twin.state.scan(SENSES)],
+        "slices": [_picked(row, "name", "title", "kind", "sensitivity") for row in listed],
+        "grants": _grants(twin.state, {row["name"] for row in listed}),
+        "module": me.module,
+    }
+
+
+def _sense(row: dict[str, Any]) -> dict[str, Any]:
+    return _picked(row, "name", "kind", "title", "last_run", "last_result")
+
+
+def _grants(state: State, listed: set[str]) -> list[dict[str, Any]]:
+    now = clock.now()
+    return [
+        {
+            **_picked(row, "slice", "reader_name", "reader"),
+            "since": row["not_before"],
+            "until": row["expires_at"],
+        }
+        for _, row in state.scan(GRANTS)
+        if row["status"] == "active" and row["expires_at"] > now and row["slice"] in listed
+    ]
+
+
+def _picked(row: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: row[name] for name in names}

@@ -1,0 +1,214 @@
+"""Twin: one twin's state and log, and the one way in which a call changes them."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from twins.runtime import answers, clock, codec
+from twins.runtime.authz.engine import Engine
+from twins.runtime.authz.model import Model
+from twins.runtime.authz.tuples import Tuples
+from twins.runtime.callers import Caller
+from twins.runtime.identity import Identity, identity_of
+from twins.runtime.keys import KeyStore
+from twins.runtime.log.commitlog import Commitlog
+from twins.runtime.log.frame import Seal
+from twins.runtime.log.record import Kind, Record
+from twins.runtime.module import Context, Module, ModuleMissing, Reducer
+from twins.runtime.problems import Problem, forbidden
+from twins.runtime.rights import Rights
+from twins.runtime.state import Effect, State, Transaction, effects_from_json, effects_to_json
+from twins.runtime.subscriptions import Hub
+
+LONGEST_REFUSED_ARGS = 4096
+LONGEST_KEY = answers.LONGEST_KEY
+LOG_CALLER = "agent:log"
+logger = logging.getLogger(__name__)
+
+
+class Answer(NamedTuple):
+    """What a call is answered, once its record is on disk."""
+
+    seq: int
+    result: Any
+
+
+class Twin:
+    """An open twin. `open` replays the log; `start` begins to write and needs a running event loop.
+
+    Raises (from `open`):
+        LogMissing, LogDamaged, KeysUnusable, ModuleMissing: nothing was changed.
+    """
+
+    def __init__(self, directory: Path, module: Module) -> None:
+        self.module = module
+        self.keys = KeyStore(directory)
+        self.state = State()
+        self.tuples = Tuples()
+        self.state.observers.append(self.tuples.observe)
+        self.log = Commitlog(directory, Seal(self.keys.data_key()))
+        self._recovered = self.log.recover(self._replay)
+        me = self.identity
+        if me.module != module.name:
+            raise ModuleMissing(f"this twin was made with --module {me.module}, not {module.name}")
+        self.id = me.id
+        self.engine = Engine(Model(module.model), self.tuples)
+        self.rights = Rights(self.engine, self.state, self.id)
+        self.hub = Hub(self.state, self.rights, module.visible, lambda: self.log.durable)
+        self.keys.signing_key(me.kid)
+        self._renewed = 0
+
+    @property
+    def identity(self) -> Identity:
+        return identity_of(self.state)
+
+    def start(self) -> None:
+        """Begin to write: cut and record a torn tail, drop keys that were replaced."""
+        self.log.open(self._recovered, self.hub.advance)
+        self.keys.keep_only(self.identity.kid)
+        if self._recovered.torn:
+            logger.warning(
+                "cut %d bytes of an unfinished write after record %d",
+                self._recovered.torn,
+                self._recovered.seq,
+            )
+            args = {"cut_bytes": self._recovered.torn, "after": self._recovered.seq}
+            self._commit("recovered", Caller(LOG_CALLER, internal=True), "recover", args)
+
+    async def close(self) -> None:
+        """Return when everything is on disk."""
+        await self.log.close()
+
+    async def call(self, caller: Caller, name: str, args: Any, key: str = "") -> Answer:
+        """Run a reducer and return when its record is on disk.
+
+        Args:
+            key: the caller's idempotency key, or "".
+
+        Raises:
+            Problem: refused or failed; recorded too.
+        """
+        try:
+            first = answers.find(self.state, caller.id, key, name, args)
+            if first is not None:
+                await self.log.wait(first["seq"])
+                return Answer(first["seq"], first["result"])
+            answer = self._run(caller, name, args, key)
+        except Problem as problem:
+            await self.log.wait(self.refused(caller, name, args, problem, key))
+            raise
+        await self.log.wait(answer.seq)
+        self._retire_keys()
+        return answer
+
+    def refused(self, caller: Caller, name: str, args: Any, problem: Problem, key: str = "") -> int:
+        """Record a call or a read that was denied or that failed; return the record's seq."""
+        if len(codec.encode(args)) > LONGEST_REFUSED_ARGS:
+            args = {"sha256": answers.fingerprint(name, args), "bytes": len(codec.encode(args))}
+        kind: Kind = "denied" if problem.denied else "failed"
+        return self._commit(
+            kind, caller, name, args, problem=problem.to_json(), idempotency_key=key[:LONGEST_KEY]
+        )
+
+    def noted(self, caller: Caller, name: str, args: dict[str, Any]) -> int:
+        """Record a read; return the record's seq."""
+        return self._commit("read", caller, name, args)
+
+    def _run(self, caller: Caller, name: str, args: Any, key: str) -> Answer:
+        if caller.former:
+            raise forbidden()
+        reducer = self.module.reducer(name)
+        converted = reducer.convert(args)
+        reducer.authorize(caller, _renamed(converted), self.rights)
+        prepared = reducer.prepare(self.keys) if reducer.prepare else {}
+        context = self._context(caller, prepared)
+        by_custody = context.by_custody
+        result = _result(reducer, context, converted)
+        if key:
+            call = answers.fingerprint(name, args)
+            kept = {"seq": context.seq, "result": result}
+            answers.remember(context.tx, context.now, caller.id, key, call, kept)
+        seq = self._commit(
+            "call",
+            caller,
+            name,
+            reducer.recorded(args) if reducer.recorded else args,
+            at=context.now,
+            effects=context.tx.effects(),
+            seed=context.seed,
+            result=result,
+            prepared=prepared or None,
+            by_custody=by_custody,
+            idempotency_key=key,
+        )
+        self._renewed = seq if prepared else self._renewed
+        return Answer(seq, result)
+
+    def _context(self, caller: Caller, prepared: dict[str, str]) -> Context:
+        return Context(
+            now=clock.now(),
+            caller=caller,
+            seq=self.log.seq + 1,
+            seed=secrets.token_hex(16),
+            twin=self.id,
+            tx=Transaction(self.state),
+            rights=self.rights,
+            prepared=prepared,
+        )
+
+    def _retire_keys(self) -> None:
+        """Remove replaced signing keys, once the record that replaced them is on disk."""
+        if 0 < self._renewed <= self.log.durable:
+            self._renewed = 0
+            self.keys.keep_only(self.identity.kid)
+
+    def _commit(
+        self,
+        kind: Kind,
+        caller: Caller,
+        name: str,
+        args: Any,
+        *,
+        at: str = "",
+        effects: Sequence[Effect] = (),
+        **more: Any,
+    ) -> int:
+        seq = self.log.seq + 1
+        record = Record(
+            seq=seq,
+            at=at or clock.now(),
+            kind=kind,
+            caller=caller.id,
+            act=caller.act,
+            reducer=name,
+            args=args,
+            effects=effects_to_json(effects),
+            **more,
+        )
+        self.log.append(record)
+        changes = self.state.apply(effects)
+        if changes:
+            self.hub.at(seq, lambda: self.hub.publish(seq, changes))
+        return seq
+
+    def _replay(self, record: Record) -> None:
+        self.state.apply(effects_from_json(record.effects))
+
+
+def _result(reducer: Reducer, context: Context, args: dict[str, Any]) -> Any:
+    try:
+        return reducer.run(context, **args)
+    except Problem:
+        raise
+    except Exception:
+        logger.exception("reducer %s failed", reducer.name)
+        raise Problem(500, "internal", "The reducer failed; nothing was changed.") from None
+
+
+def _renamed(converted: dict[str, Any]) -> dict[str, Any]:
+    """Arguments under the names that callers use."""
+    return {name.rstrip("_"): value for name, value in converted.items()}
