@@ -1,0 +1,1 @@
+"""The host, as a real process with real twins."""

@@ -1,0 +1,32 @@
+"""Fixtures of the host's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.host.machine import Machine
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    """A machine without twins, with its host."""
+    yield from _machine()
+
+
+@pytest.fixture(scope="module")
+def bare_machine() -> Iterator[Machine]:
+    """The same for tests that end as they began: without twins."""
+    yield from _machine()
+
+
+def _machine() -> Iterator[Machine]:
+    # Not tmp_path: its length would move the sockets out of the home.
+    with TemporaryDirectory() as folder:
+        machine = Machine(Path(folder) / "home")
+        machine.start()
+        yield machine
+        machine.close()

@@ -1,0 +1,129 @@
+"""A seat: one twin's place on this machine, with its folder, its socket and, while awake, its process."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypedDict
+
+from twins.host.placement import Placement
+
+_BACKLOG = 128
+_FIRST_DELAY = 0.1
+_LONGEST_DELAY = 10.0
+_HEALTHY_SECONDS = 10.0
+_PATIENCE = 5
+
+
+class SeatStatus(TypedDict):
+    """One line of the host's list. `rss_kib` is null while asleep, and where /proc does not exist."""
+
+    slug: str
+    twin_id: str | None
+    pid: int | None
+    state: str
+    rss_kib: int | None
+    log_bytes: int
+    placement: dict[str, object]
+
+
+class Seat:
+    """Keeps what must outlive the twin's process: the socket, the failures and who waits for the end."""
+
+    def __init__(self, slug: str, directory: Path, placement: Placement, path: Path) -> None:
+        self.slug = slug
+        self.directory = directory
+        self.placement = placement
+        self.path = path
+        self.listener = listen(path)
+        self.pid: int | None = None
+        self.told_to_sleep = False
+        self.waiting: list[Callable[[], None]] = []
+        self._failures = 0
+        self._was_killed = False
+        self._began = 0.0
+
+    @property
+    def state(self) -> str:
+        """`awake`, `asleep`, or `failed` when the last process ended with an error."""
+        if self.pid is not None:
+            return "awake"
+        return "failed" if self._failures else "asleep"
+
+    @property
+    def hopeless(self) -> bool:
+        """Did it end by itself so often that callers are better sent away than kept waiting?"""
+        return self._failures >= _PATIENCE and not self._was_killed
+
+    def started(self, pid: int) -> None:
+        """A process serves the twin now."""
+        self.pid = pid
+        self.told_to_sleep = False
+        self._began = time.monotonic()
+
+    def ended(self, code: int) -> float:
+        """The process ended (below 0: by a signal) or could not start; return the seconds until the next."""
+        self._was_killed = code < 0
+        lived = 0.0 if self.pid is None else time.monotonic() - self._began
+        self.pid = None
+        if code == 0 or self.told_to_sleep:
+            self._failures = 0
+            return 0.0
+        self._failures = 1 if lived > _HEALTHY_SECONDS else self._failures + 1
+        return min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(self._failures - 1, 16))
+
+    def send_away(self) -> None:
+        """Close every connection that waits on the socket, so that callers fail now and not at a timeout."""
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            connection.close()
+
+    def close(self) -> None:
+        """Give the socket up."""
+        self.listener.close()
+        self.path.unlink(missing_ok=True)
+
+    def status(self) -> SeatStatus:
+        """The seat as the control socket reports it."""
+        placement = self.placement
+        return {
+            "slug": self.slug,
+            "twin_id": placement.twin_id,
+            "pid": self.pid,
+            "state": self.state,
+            "rss_kib": None if self.pid is None else _rss_kib(self.pid),
+            "log_bytes": sum(file.stat().st_size for file in (self.directory / "log").glob("*.mlog")),
+            "placement": {
+                "tier": placement.tier,
+                "region": placement.region,
+                "keep_awake": placement.keep_awake,
+                "idle_seconds": placement.idle_seconds,
+                "module": placement.module,
+            },
+        }
+
+
+def listen(path: Path) -> socket.socket:
+    """A private unix socket at this path; a socket file that a dead host left behind is replaced."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(os.fspath(path))
+    # Nobody can connect between bind and listen, so the mode is right before the first caller.
+    path.chmod(0o600)
+    listener.listen(_BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+def _rss_kib(pid: int) -> int | None:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") // 1024
