@@ -1,0 +1,1 @@
+"""The demonstration mesh: real public FDA data, the lineage of the partners, and a local feed."""
