@@ -1,0 +1,1 @@
+"""What changes the directory: one function per verb, its transaction inside."""

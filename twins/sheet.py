@@ -1,0 +1,46 @@
+"""Objects of a slice as a table."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+MOST_COLUMNS = 6
+LONGEST_CELL = 120
+
+
+def columns(objects: list[dict[str, Any]]) -> list[str]:
+    """The fields that most objects have, in the order in which they first appear."""
+    counts: dict[str, int] = {}
+    for row in objects:
+        for field in row["body"]:
+            if field != "id":
+                counts[field] = counts.get(field, 0) + 1
+    frequent = sorted(counts, key=lambda field: -counts[field])[:MOST_COLUMNS]
+    return [field for field in counts if field in frequent]
+
+
+def table(objects: list[dict[str, Any]]) -> dict[str, Any]:
+    """``columns`` and ``rows`` for a template."""
+    names = columns(objects)
+    return {"columns": names, "rows": [row(found, names) for found in objects]}
+
+
+def row(found: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """One object as cells; ``key`` is its id made fit for an HTML id."""
+    cells = [cell(found["body"].get(name)) for name in names]
+    return {"id": found["id"], "key": key(found["id"]), "cells": cells, "seq": found["seq"]}
+
+
+def key(object_id: str) -> str:
+    """An HTML id for an object: distinct ids stay distinct."""
+    return re.sub(r"[^A-Za-z0-9-]", lambda hit: f"_{ord(hit.group()):x}_", object_id)
+
+
+def cell(value: Any) -> str:
+    """A value on one line."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"
