@@ -32,7 +32,7 @@ class Worker:
         )
         self._thread = threading.Thread(target=self._worker.start, name="worker", daemon=True)
         # as a process it would tick into a broker of its own
-        self._beat: Any = EmbeddedService(app, thread=True)
+        self._beat: Any = EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler)
 
     def start(self) -> None:
         """Returns when the worker takes tasks. Raises RuntimeError when it does not within 30 s."""

@@ -14,12 +14,15 @@ from django.test import override_settings
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+import portal.celery  # noqa: F401  (tasks are sent through the current app: make it ours)
 from tests.portalprocess import PortalProcess
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytest_plugins = ["tests.cast"]
+pytest_plugins = ["tests.cast"]
+
 hypothesis_settings.register_profile("mycelium", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("mycelium")
 

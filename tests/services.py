@@ -28,12 +28,12 @@ class ServiceMissing(Exception):
 
 def postgres_folder() -> Path:
     """The folder of `initdb` and `postgres`: on PATH or where Debian keeps them. Raises ServiceMissing."""
-    places = [Path(found).parent] if (found := shutil.which("initdb")) else []
+    places = [Path(found).resolve().parent] if (found := shutil.which("initdb")) else []
     places += sorted(
         Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: path.parent.name, reverse=True
     )
     for place in places:
-        if (place / "initdb").exists() and (place / "postgres").exists():
+        if all((place / program).exists() for program in ("initdb", "postgres", "pg_isready")):
             return place
     raise ServiceMissing("no postgres on this machine")
 

@@ -38,16 +38,18 @@ class Fragments(AsyncWebsocketConsumer):
 
     async def refresh(self, message: dict[str, Any]) -> None:
         """Render and send; closes for good when the person may no longer see it."""
-        fragment = await self.fragment(self.scope["user"])
-        if fragment is None:
+        fragments = await self.fragments(self.scope["user"])
+        if not fragments:
             await self.close(FORBIDDEN)
-        else:
-            await self.send(text_data=json.dumps(fragment))
+        for target, content in fragments.items():
+            swap = "outerMorph" if content else "innerHTML swapEmpty:true"
+            await self.send(text_data=json.dumps({"target": target, "swap": swap, "content": content}))
 
     async def groups_of(self, user: User) -> list[str]:
         raise NotImplementedError
 
-    async def fragment(self, user: User) -> dict[str, str] | None:
+    async def fragments(self, user: User) -> dict[str, str]:
+        """HTML by the selector of what it replaces; empty HTML empties that; nothing at all is a refusal."""
         raise NotImplementedError
 
 
@@ -63,14 +65,14 @@ class ClaimProgress(Fragments):
             groups.append(f"operation-{claim.operation_id}")
         return groups
 
-    async def fragment(self, user: User) -> dict[str, str] | None:
+    async def fragments(self, user: User) -> dict[str, str]:
         claim = await self._claim(user)
         if claim is None:
-            return None
+            return {}
         if claim.operation_id and f"operation-{claim.operation_id}" not in self.joined:
             self.joined.append(f"operation-{claim.operation_id}")
             await self.channel_layer.group_add(self.joined[-1], self.channel_name)
-        return {"target": "#claim-status", "swap": "outerMorph", "content": await self._render(claim)}
+        return await self._render(claim)
 
     @database_sync_to_async
     def _claim(self, user: User) -> Claim | None:
@@ -79,8 +81,14 @@ class ClaimProgress(Fragments):
         return found.filter(pk=pk, claimant=user).first()
 
     @database_sync_to_async
-    def _render(self, claim: Claim) -> str:
-        return render_to_string("claims/_status.html", casefile.context(claim))
+    def _render(self, claim: Claim) -> dict[str, str]:
+        context = casefile.context(claim)
+        parts = {
+            f"#claim-{part}": render_to_string(f"claims/_{part}.html", context)
+            for part in ("status", "after")
+        }
+        decided = claim.state not in ("open", "review", "more")
+        return parts | ({"#claim-acts": ""} if decided else {})
 
 
 class DeskQueue(Fragments):
@@ -91,10 +99,8 @@ class DeskQueue(Fragments):
     async def groups_of(self, user: User) -> list[str]:
         return ["desk"] if user.is_curator else []
 
-    async def fragment(self, user: User) -> dict[str, str] | None:
-        if not user.is_curator:
-            return None
-        return {"target": "#desk-queue", "swap": "outerMorph", "content": await self._render()}
+    async def fragments(self, user: User) -> dict[str, str]:
+        return {"#desk-queue": await self._render()} if user.is_curator else {}
 
     @database_sync_to_async
     def _render(self) -> str:

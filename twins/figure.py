@@ -48,7 +48,7 @@ def facts(twin: Twin, about: About | None) -> list[tuple[str, str]]:
         return [("Instance", "does not answer"), ("Placement", f"{twin.tier} tier, {twin.region}")]
     return [
         ("Instance", f"own process, own directory, {twin.tier} tier"),
-        ("Jurisdiction", twin.region),
+        ("Region", twin.region),
         ("Kept by", keeper(twin)),
         ("Key", f"own key {about['kid']}"),
         ("Audit", f"own commitlog, entry {about['seq']:,}"),

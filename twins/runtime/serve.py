@@ -1,8 +1,14 @@
-"""Serve: one twin's process, from opening its directory to a clean end."""
+"""Serve: one twin's process, from opening its directory to a clean end.
+
+Everything that serving needs is imported here, also what others import late: a host imports this module
+once and forks, and its twins share the memory.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401
+import encodings.idna  # noqa: F401
 import fcntl
 import logging
 import os
@@ -18,6 +24,7 @@ from typing import Any
 from aiohttp import web
 from setproctitle import setproctitle
 
+import twins.runtime.modules.twin  # noqa: F401
 from twins.runtime.expiry import Expiry
 from twins.runtime.keys import KeysUnusable
 from twins.runtime.log.frame import LogDamaged
@@ -116,9 +123,10 @@ async def _serve(twin: Twin, sock: socket.socket, idle_seconds: float | None, al
     site = web.SockSite(server, sock)
     await site.start()
     try:
-        await presence.until_over(server, runner, idle_seconds)
+        idle = await presence.until_over(server, runner, idle_seconds)
         await site.stop()
-        await _serve_late_callers(server)
+        if idle:
+            await _serve_late_callers(server)
     finally:
         await server.cleanup()
         await runner.close()
@@ -154,8 +162,8 @@ class Presence:
 
         return note
 
-    async def until_over(self, server: web.AppRunner, runner: Runner, idle_seconds: float | None) -> None:
-        """Return when the process was told to end or has been idle for long enough."""
+    async def until_over(self, server: web.AppRunner, runner: Runner, idle_seconds: float | None) -> bool:
+        """Return when the process was told to end, or true when it has been idle for long enough."""
         step = None if idle_seconds is None else max(min(idle_seconds / 4, 1.0), 0.05)
         while not self._told.is_set():
             try:
@@ -165,4 +173,5 @@ class Presence:
                 if runner.busy or (server.server is not None and server.server.connections):
                     self._last = time.monotonic()
                 elif idle_seconds is not None and time.monotonic() - self._last >= idle_seconds:
-                    return
+                    return True
+        return False

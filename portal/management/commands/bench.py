@@ -50,7 +50,7 @@ def _measure(home: Path, wakes: int) -> list[Row]:
         first_page = time.monotonic() - started
         portal.wait_until_ready()
         ready = time.monotonic() - started
-        with urllib.request.urlopen(f"{portal.url}/", timeout=30) as page:
+        with urllib.request.urlopen(f"{portal.url}/", timeout=30) as page:  # noqa: S310  (our own)
             page.read()
         host = HostClient(home)
         twins = host.list()
@@ -63,7 +63,11 @@ def _measure(home: Path, wakes: int) -> list[Row]:
             (f"`up` to a planted mesh of {len(twins)} twins", ready, "s"),
             ("memory of the portal, worker and beat (PSS)", _pss_mib(portal.process.pid), "MiB"),
             ("memory of the host (PSS)", _pss_mib(host.ping()["pid"]), "MiB"),
-            (f"memory of one of {len(awake)} awake twins (PSS)", statistics.mean(map(_pss_mib, awake)), "MiB"),
+            (
+                f"memory of one of {len(awake)} awake twins (PSS)",
+                statistics.mean(map(_pss_mib, awake)),
+                "MiB",
+            ),
             (f"waking a twin to its first answer, median of {wakes}", 1000 * statistics.median(waking), "ms"),
             (f"waking a twin to its first answer, worst of {wakes}", 1000 * waking[-1], "ms"),
         ]

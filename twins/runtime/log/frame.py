@@ -23,6 +23,8 @@ HASH_BYTES = 32
 NONCE_BYTES = 12
 SMALLEST = HEADER.size + NONCE_BYTES + 16 + HASH_BYTES
 START = b"\0" * HASH_BYTES
+# A file system may have grown the file without writing its end: then a frame ends in at least so many zeros.
+UNWRITTEN = 4
 
 
 class LogDamaged(Exception):
@@ -125,7 +127,7 @@ def _refuse_damage(data: memoryview, offset: int, seq: int) -> None:
     if len(data) - offset >= HEADER.size:
         size, _, _ = HEADER.unpack_from(data, offset)
         end = offset + HEADER.size + size + HASH_BYTES
-        if size > 0 and end <= len(data) and any(data[end - HASH_BYTES : end]):
+        if size > 0 and end <= len(data) and any(data[end - UNWRITTEN : end]):
             raise LogDamaged(seq, offset, "its bytes do not match its hash")
     later = _next_whole(data, offset + 1, seq)
     if later is not None:
