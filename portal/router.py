@@ -30,13 +30,8 @@ HANDSHAKE = {
     b"sec-websocket-extensions",
     b"sec-websocket-protocol",
 }
-LARGEST_BODY = 12 * 2**20
 LARGEST_FRAME = 4 * 2**20
 NO_TWIN, UNREACHABLE = 4404, 4502
-
-
-class TooLarge(Exception):
-    """The request's body is over the limit."""
 
 
 async def gateway(scope: Scope, receive: Any, send: Any) -> None:
@@ -59,8 +54,6 @@ async def gateway(scope: Scope, receive: Any, send: Any) -> None:
 async def _http_or_problem(scope: Scope, receive: Any, send: Any, path: str) -> None:
     try:
         await _http(scope, receive, send, path)
-    except TooLarge:
-        await _problem(send, 413, "too-large", f"The body is over {LARGEST_BODY} bytes")
     except aiohttp.ServerTimeoutError:
         await _problem(send, 504, "twin-too-slow", "The twin is too slow")
     except aiohttp.ClientError:
@@ -174,14 +167,10 @@ def _has_body(scope: Scope) -> bool:
 
 
 async def _body(receive: Any) -> AsyncIterator[bytes]:
-    size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ConnectionResetError
-        size += len(message.get("body", b""))
-        if size > LARGEST_BODY:
-            raise TooLarge
         if message.get("body"):
             yield message["body"]
         if not message.get("more_body"):

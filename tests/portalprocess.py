@@ -22,7 +22,7 @@ STOP_SECONDS = 60.0
 class PortalProcess:
     """One `manage.py up` with a home and a port of its own; `log` holds what it printed."""
 
-    def __init__(self, home: Path, port: int, *options: str) -> None:
+    def __init__(self, home: Path, port: int, *options: str, env: dict[str, str] | None = None) -> None:
         self.home = home
         self.url = f"http://127.0.0.1:{port}"
         self._log = home.parent / f"{home.name}.log"
@@ -31,7 +31,7 @@ class PortalProcess:
             self.process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=_environment(home),
+                env=_environment(home) | (env or {}),
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # Ctrl-C in a test reaches it alone
@@ -90,6 +90,6 @@ class PortalProcess:
 def _environment(home: Path) -> dict[str, str]:
     """This run's services, but not its database and its Redis database: they are the tests' own."""
     env = {**os.environ, "MYCELIUM_HOME": str(home)}
-    if "REDIS_URL" in env:
+    if env.get("REDIS_URL"):
         env["REDIS_URL"] += "?db=1"
     return env

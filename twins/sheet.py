@@ -7,18 +7,20 @@ import re
 from typing import Any
 
 MOST_COLUMNS = 6
+TELLING = ("name", "title", "product", "subject")
 LONGEST_CELL = 120
 
 
 def columns(objects: list[dict[str, Any]]) -> list[str]:
-    """The fields that most objects have, in the order in which they first appear."""
+    """The fields that most objects have, those that name the object first."""
     counts: dict[str, int] = {}
     for row in objects:
         for field in row["body"]:
             if field != "id":
                 counts[field] = counts.get(field, 0) + 1
     frequent = sorted(counts, key=lambda field: -counts[field])[:MOST_COLUMNS]
-    return [field for field in counts if field in frequent]
+    kept = [field for field in counts if field in frequent]
+    return sorted(kept, key=lambda field: field not in TELLING)
 
 
 def table(objects: list[dict[str, Any]]) -> dict[str, Any]:

@@ -6,13 +6,16 @@ import json
 from typing import Any
 
 from twins.figure import instant
+from twins.mesh import platform_signer
 from twins.runtime.client import TwinClient
 
 
 def names(client: TwinClient) -> dict[str, str]:
     """Display names of the callers that this twin knows, by subject."""
-    known = {row["user"]: row["name"] for row in client.get("/v1/people")["people"]}
-    return known | {row["reader"]: row["reader_name"] for row in client.get("/v1/grants")["grants"]}
+    people = {row["user"]: row["name"] for row in client.get("/v1/people")["people"]}
+    readers = {row["reader"]: row["reader_name"] for row in client.get("/v1/grants")["grants"]}
+    known = {platform_signer().subject: "the platform", f"twin:{client.twin_ulid}": "the twin itself"}
+    return known | people | readers
 
 
 def rows(records: list[dict[str, Any]], known: dict[str, str]) -> list[dict[str, Any]]:

@@ -70,7 +70,7 @@ class Claim(models.Model):
     deadline = models.DateTimeField()
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     decided_at = models.DateTimeField(null=True)
-    reason = models.CharField(max_length=32, blank=True)
+    reason = models.CharField(max_length=80, blank=True)
     note = models.CharField(max_length=500, blank=True)
     operation = models.ForeignKey(Operation, models.PROTECT, null=True, related_name="claims")
 

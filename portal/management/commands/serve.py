@@ -1,4 +1,4 @@
-"""`manage.py serve`: only the portal's server, for installations that run each part apart."""
+"""`manage.py serve`: the portal alone, where PostgreSQL, Redis, the workers and the host run beside it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from portal.health import health
 from portal.listener import listening
 
 
 class Command(BaseCommand):
-    """Serves until SIGTERM or Ctrl-C; requests in flight are finished."""
+    """Serves until Ctrl-C or SIGTERM; what is in flight is finished first."""
 
-    help = "Run the portal's server alone; worker, beat and host are started apart (docs/configuration.md)."
+    help = "Serve the portal alone, behind an edge that ends TLS. Migrate and collect static files before."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The options of the command."""
@@ -21,10 +22,11 @@ class Command(BaseCommand):
         parser.add_argument("--bind", default="127.0.0.1", help="address to listen on (default: %(default)s)")
 
     def handle(self, *, port: int, bind: str, **options: Any) -> None:
-        """Serves."""
-        listener = listening(bind, port)
+        """Serves the portal on one port."""
         from portal.asgi import application
         from portal.server import GracefulServer
 
-        self.stderr.write(f"Listening on {bind} port {port}")
-        GracefulServer(application, listener).run()
+        server = GracefulServer(application, listening(bind, port))
+        health.ready()
+        self.stdout.write(f"The portal serves on {bind}:{port} for {settings.PUBLIC_URL}/")
+        server.run()
