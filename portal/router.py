@@ -9,6 +9,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -36,8 +37,7 @@ NO_TWIN, UNREACHABLE = 4404, 4502
 
 async def gateway(scope: Scope, receive: Any, send: Any) -> None:
     """ASGI application for HTTP and WebSocket requests below ``/api/``."""
-    hit = PATH.fullmatch(scope["path"])
-    path = socket_of(settings.MYCELIUM_HOME, hit[1]) if hit else None
+    path = _socket(scope)
     found = path is not None and path.exists()
     if scope["type"] == "websocket":
         await receive()
@@ -58,6 +58,21 @@ async def _http_or_problem(scope: Scope, receive: Any, send: Any, path: str) -> 
         await _problem(send, 504, "twin-too-slow", "The twin is too slow")
     except aiohttp.ClientError:
         await _problem(send, 502, "twin-unreachable", "The twin does not answer")
+
+
+def _socket(scope: Scope) -> Path | None:
+    """The socket of the twin that the path names; None for what cannot be one."""
+    hit = PATH.fullmatch(_raw_path(scope))
+    try:
+        return socket_of(settings.MYCELIUM_HOME, hit[1]) if hit else None
+    except ValueError:
+        return None
+
+
+def _raw_path(scope: Scope) -> str:
+    """The path as it was sent, still percent-encoded: an encoded slash separates nothing."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw.decode("latin-1")
 
 
 def _session(path: str) -> aiohttp.ClientSession:
@@ -142,9 +157,8 @@ async def _up(twin: aiohttp.ClientWebSocketResponse, receive: Any) -> None:
 
 
 def _target(scope: Scope) -> URL:
-    """The path below the twin, as it was sent: still percent-encoded."""
-    raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    tail = raw.split(b"/", 3)[3].decode("latin-1")
+    """The path below the twin, as it was sent."""
+    tail = _raw_path(scope).split("/", 3)[3]
     query = scope["query_string"].decode("latin-1")
     return URL(f"http://twin/{tail}{'?' + query if query else ''}", encoded=True)
 

@@ -117,4 +117,4 @@ def _line(cells: list[str]) -> str:
 def _cell(value: Any) -> str:
     """Text that no spreadsheet runs as a formula."""
     text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text[:1] in "=+-@\t\r" and not text.lstrip("-").isdigit() else text
+    return f"'{text}" if text.startswith(tuple("=+-@\t\r")) and not text.lstrip("-").isdigit() else text

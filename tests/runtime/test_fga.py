@@ -1,0 +1,216 @@
+"""The OpenFGA interface, met by the SDK as any OpenFGA server would be."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openfga_sdk import ReadRequestTupleKey
+from openfga_sdk.client import ClientConfiguration
+from openfga_sdk.client.models import (
+    ClientBatchCheckItem,
+    ClientBatchCheckRequest,
+    ClientCheckRequest,
+    ClientListObjectsRequest,
+    ClientTuple,
+    ClientWriteRequest,
+)
+from openfga_sdk.credentials import CredentialConfiguration, Credentials
+from openfga_sdk.exceptions import ForbiddenException, ValidationException
+from openfga_sdk.sync import OpenFgaClient
+
+from tests.runtime.conftest import Make
+from tests.runtime.machine import Machine, entry, grant_args, person, raw
+from twins.runtime import clock
+from twins.runtime.ids import is_ulid
+
+
+class Relay(socketserver.BaseRequestHandler):
+    """Carries bytes between a TCP connection and the twin's socket: the SDK speaks TCP only."""
+
+    target: Path
+
+    def handle(self) -> None:
+        with socket.socket(socket.AF_UNIX) as twin:
+            twin.connect(str(self.target))
+            peers = {self.request: twin, twin: self.request}
+            while True:
+                for ready in select.select(list(peers), [], [])[0]:
+                    data = ready.recv(65536)
+                    if not data:
+                        return
+                    peers[ready].sendall(data)
+
+
+@contextmanager
+def relayed(machine: Machine) -> Iterator[int]:
+    """The TCP port on which a served twin can be met too."""
+    handler = type("ToThisTwin", (Relay,), {"target": machine.socket})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def sdk(port: int, store: str, token: str) -> OpenFgaClient:
+    credentials = Credentials(method="api_token", configuration=CredentialConfiguration(api_token=token))
+    configuration = ClientConfiguration(
+        api_url=f"http://127.0.0.1:{port}", store_id=store, credentials=credentials, timeout_millisec=10_000
+    )
+    return OpenFgaClient(configuration)
+
+
+@pytest.fixture
+def client(twin: Machine) -> Iterator[OpenFgaClient]:
+    """The owner's SDK client."""
+    with relayed(twin) as port, sdk(port, twin.id, twin.owner.token(twin.id)) as client:
+        yield client
+
+
+READER = person("twin")
+PLACE: dict[str, Any] = {"user": READER.subject, "relation": "federation_reader", "object": "slice:catalogue"}
+
+
+def test_the_sdk_checks_reads_and_lists(twin: Machine, client: OpenFgaClient) -> None:
+    assert client.check(ClientCheckRequest(**PLACE)).allowed is False
+    twin.mine.call("grant", grant_args(READER))
+    assert client.check(ClientCheckRequest(**PLACE)).allowed is True
+    tuples = client.read(place(object="slice:catalogue")).tuples
+    assert {one.key.relation for one in tuples} == {"federation_reader", "instance"}
+    found = client.read(place(**PLACE)).tuples[0].key
+    assert found.condition.name == "grant_window"
+    listing = ClientListObjectsRequest(user=READER.subject, relation="can_read_federated", type="slice")
+    assert client.list_objects(listing).objects == ["slice:catalogue"]
+    checks = [
+        ClientBatchCheckItem(**PLACE, correlation_id="a"),
+        ClientBatchCheckItem(**{**PLACE, "object": "slice:margins"}, correlation_id="b"),
+    ]
+    answers = client.batch_check(ClientBatchCheckRequest(checks=checks)).result
+    assert {one.correlation_id: one.allowed for one in answers} == {"a": True, "b": False}
+    models = client.read_authorization_models().authorization_models
+    assert [is_ulid(model.id) for model in models] == [True]
+    assert client.read_latest_authorization_model().authorization_model.id == models[0].id
+
+
+def test_the_sdk_writes_and_the_twin_logs_it(twin: Machine, client: OpenFgaClient) -> None:
+    admin = ClientTuple(user=person().subject, relation="admin", object=f"instance:{twin.id}")
+    client.write(ClientWriteRequest(writes=[admin]))
+    assert client.check(ClientCheckRequest(admin.user, "can_configure", admin.object)).allowed
+    with pytest.raises(ValidationException) as twice:
+        client.write(ClientWriteRequest(writes=[admin]))
+    assert twice.value.code == "write_failed_due_to_invalid_input"
+    client.write(ClientWriteRequest(deletes=[admin]))
+    assert not client.check(ClientCheckRequest(admin.user, "can_configure", admin.object)).allowed
+    kinds = [(r["kind"], r["reducer"]) for r in twin.records() if r["reducer"] == "authz_write"]
+    assert kinds == [("call", "authz_write"), ("failed", "authz_write"), ("call", "authz_write")]
+
+
+def test_deleting_a_grants_tuple_ends_the_grant(twin: Machine, client: OpenFgaClient) -> None:
+    twin.mine.call("grant", grant_args(READER))
+    client.write(ClientWriteRequest(deletes=[ClientTuple(**PLACE)]))
+    assert twin.mine.get("/v1/grants")["grants"][0]["status"] == "revoked"
+
+
+def place(**parts: str) -> ReadRequestTupleKey:
+    return ReadRequestTupleKey(**parts)  # type: ignore[no-untyped-call]
+
+
+WINDOW = {"not_before": clock.after(-60), "expires_at": clock.after(3600)}
+
+
+def written(condition: dict[str, Any] | None = None, **changes: str) -> dict[str, Any]:
+    key: dict[str, Any] = {**PLACE, **changes}
+    return {"writes": {"tuple_keys": [{**key, "condition": condition} if condition else key]}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code"),
+    [
+        ("check", {"tuple_key": {**PLACE, "relation": "nothing"}}, "validation_error"),
+        ("check", {"tuple_key": {**PLACE, "user": "ghost:1"}}, "validation_error"),
+        ("check", {"tuple_key": {"user": "x"}}, "validation_error"),
+        ("check", {"tuple_key": PLACE, "contextual_tuples": {"tuple_keys": [PLACE]}}, "validation_error"),
+        ("check", {"tuple_key": PLACE, "context": {"x": "1"}}, "validation_error"),
+        ("check", {"tuple_key": PLACE, "authorization_model_id": "0" * 26}, "authorization_model_not_found"),
+        ("read", {"page_size": 101}, "page_size_invalid"),
+        ("read", {"continuation_token": "?"}, "invalid_continuation_token"),
+        ("read", {"tuple_key": {"user": "user:x"}}, "validation_error"),
+        ("write", {}, "invalid_write_input"),
+        ("write", {"writes": {"tuple_keys": [PLACE, PLACE]}}, "cannot_allow_duplicate_tuples_in_one_request"),
+        ("write", {"writes": {"tuple_keys": [PLACE] * 101}}, "exceeded_entity_limit"),
+        ("write", {"deletes": {"tuple_keys": [PLACE]}}, "write_failed_due_to_invalid_input"),
+        ("write", written(), "validation_error"),
+        ("write", written({"name": "grant_window", "context": {}}), "validation_error"),
+        (
+            "write",
+            written({"name": "grant_window", "context": {**WINDOW, "current_time": WINDOW["not_before"]}}),
+            "validation_error",
+        ),
+        ("write", written({"name": "other", "context": WINDOW}), "validation_error"),
+        ("write", written(user="twin:*"), "validation_error"),
+        ("write", written(relation="reader", user="user:*"), "validation_error"),
+        ("write", written(relation="reader", user="twin:x"), "validation_error"),
+        ("write", written(relation="curator", object="custody:platform", user="user:x"), "validation_error"),
+        ("list-objects", {"type": "ghost", "relation": "r", "user": "user:x"}, "type_not_found"),
+        ("list-objects", {"type": "slice", "relation": "r", "user": "user:x"}, "relation_not_found"),
+    ],
+)
+def test_what_a_store_refuses_has_openfgas_code(
+    standing: Machine, path: str, body: dict[str, Any], code: str
+) -> None:
+    token = standing.owner.token(standing.id)
+    status, answer = raw(standing, f"/stores/{standing.id}/{path}", token, "POST", json.dumps(body))
+    assert (status, json.loads(answer)["code"]) == (400, code)
+
+
+def test_a_callers_own_time_changes_nothing(twin: Machine) -> None:
+    twin.mine.call("grant", grant_args(READER, not_before=clock.after(3600)))
+    body = {"tuple_key": PLACE, "context": {"current_time": clock.after(7200)}}
+    assert twin.mine.post(f"/stores/{twin.id}/check", body)["allowed"] is False
+
+
+def test_custody_never_comes_back_once_there_is_an_owner(standing: Machine) -> None:
+    key = {"user": "custody:platform", "relation": "custody", "object": f"instance:{standing.id}"}
+    body = json.dumps({"writes": {"tuple_keys": [key]}})
+    assert (
+        raw(standing, f"/stores/{standing.id}/write", standing.owner.token(standing.id), "POST", body)[0]
+        == 400
+    )
+
+
+def test_the_store_is_read_only_with_the_audit_right_and_no_admin_makes_admins(make: Make) -> None:
+    admin, reader = person(), person("twin")
+    machine = make(admins=entry(admin))
+    machine.start()
+    machine.mine.call("grant", grant_args(reader))
+    tuple_ = ClientTuple(user=person().subject, relation="owner", object=f"instance:{machine.id}")
+    with relayed(machine) as port:
+        with sdk(port, machine.id, reader.token(machine.id)) as client, pytest.raises(ForbiddenException):
+            client.check(ClientCheckRequest(**PLACE))
+        with sdk(port, machine.id, admin.token(machine.id)) as client, pytest.raises(ForbiddenException):
+            client.write(ClientWriteRequest(writes=[tuple_]))
+
+
+def test_pages_of_tuples_join(standing: Machine) -> None:
+    seen: list[str] = []
+    token = ""
+    while True:
+        page = standing.mine.post(
+            f"/stores/{standing.id}/read", {"page_size": 1, "continuation_token": token}
+        )
+        seen += [one["key"]["object"] for one in page["tuples"]]
+        token = page["continuation_token"]
+        if not token:
+            break
+    assert sorted(seen) == sorted([f"instance:{standing.id}", "slice:catalogue", "slice:margins"])
