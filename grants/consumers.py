@@ -59,7 +59,7 @@ class ReceivedSlice(AsyncWebsocketConsumer):
     async def grant_changed(self, message: dict[str, Any]) -> None:
         """The record changed: when the stream has ended already, say how in the record's own words."""
         if self.follower and self.follower.done():
-            await self._end("revoked")
+            await self._end()
 
     async def _follow(self, signer: KeySigner) -> None:
         """Stay on the stream until the target twin ends it for good."""
@@ -67,7 +67,7 @@ class ReceivedSlice(AsyncWebsocketConsumer):
         while await self._signed_in():
             ended = await self._once(signer)
             if ended in (REVOKED, EXPIRED):
-                await self._end("expired" if ended == EXPIRED else "revoked")
+                await self._end()
                 return
             pause = SHORTEST_PAUSE if ended == TOKEN_ENDED else min(pause * 2, LONGEST_PAUSE)
             await asyncio.sleep(pause)
@@ -117,10 +117,10 @@ class ReceivedSlice(AsyncWebsocketConsumer):
         for row in inserted.values():
             await self._fragment("#slice-rows", "afterbegin", self._row(row))
 
-    async def _end(self, status: str) -> None:
+    async def _end(self) -> None:
         self.objects = {}
         await self._fragment("#slice-rows", "innerHTML swapEmpty:true", "")
-        await self._status(status, await database_sync_to_async(received.ended_text)(self.grant))
+        await self._status(*await database_sync_to_async(received.ending)(self.grant))
 
     async def _table(self) -> None:
         table = sheet.table(list(self.objects.values()))

@@ -26,8 +26,10 @@ def page(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     try:
         found = received.objects(grant, token, MOST_ROWS)
     except TwinError as refusal:
-        status, _ = received.ending(refusal)
-        ended = {"status": status, "ended_text": received.ended_text(grant), "live": None}
+        if refusal.status not in (401, 403):
+            raise
+        status, text = received.ending(grant)
+        ended = {"status": status, "ended_text": text, "live": None}
         return render(request, "reads/page.html", context | ended | sheet.table([]))
     except TwinUnreachable:
         return render(request, "reads/page.html", context | {"status": "asleep"} | sheet.table([]))

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from grants.models import Grant
 from twins import mesh
-from twins.runtime.client import TokenSigner, TwinError, assert_as
+from twins.runtime.client import TokenSigner, assert_as
 from twins.runtime.client.signer import Signer
 
 
@@ -29,21 +29,17 @@ def objects(grant: Grant, token: TokenSigner, limit: int) -> list[dict[str, Any]
     return found
 
 
-def ending(refusal: TwinError) -> tuple[str, str]:
-    """State and sentence for a refusal of the target twin."""
-    if refusal.type.endswith("grant-expired"):
-        return "expired", refusal.detail
-    return "revoked", refusal.detail
-
-
-def ended_text(grant: Grant) -> str:
-    """How the grant ended, as its record says."""
+def ending(grant: Grant) -> tuple[str, str]:
+    """State and sentence for a grant that the target twin no longer honours, as its record says."""
     grant.refresh_from_db()
     if grant.state == Grant.State.REVOKED and grant.ended_at:
-        return f"Revoked at {grant.ended_at:%H:%M:%S} UTC by the owner: {grant.reason}."
+        return "revoked", f"Revoked at {grant.ended_at:%H:%M:%S} UTC by the owner: {grant.reason}."
     if grant.state == Grant.State.EXPIRED or _is_over(grant):
-        return f"The grant ended at {grant.expires_at:%H:%M:%S} UTC on {grant.expires_at:%-d %b %Y}."
-    return "The twin no longer gives this slice."
+        return (
+            "expired",
+            f"The grant ended at {grant.expires_at:%H:%M:%S} UTC on {grant.expires_at:%-d %b %Y}.",
+        )
+    return "revoked", "The twin no longer gives this slice."
 
 
 def _is_over(grant: Grant) -> bool:

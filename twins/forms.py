@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from django import forms
 
+from portal.models import User
 from twins import proofs
 
 HOST = re.compile(
@@ -123,6 +124,19 @@ class ObjectForm(forms.Form):
         if not isinstance(body, dict):
             raise forms.ValidationError('Expected an object of fields, such as {"name": "…"}.')
         return body
+
+
+class PersonForm(forms.Form):
+    """Somebody with an account here, by e-mail, and the role they get."""
+
+    email = forms.EmailField(label="E-mail", help_text="They need an account: their key comes from it.")
+    role = forms.ChoiceField(choices=[("admin", "Admin"), ("owner", "Owner")])
+
+    def clean_email(self) -> User:
+        found = User.objects.filter(email=str(self.cleaned_data["email"]).lower()).first()
+        if found is None:
+            raise forms.ValidationError("Nobody has an account with this e-mail.")
+        return found
 
 
 class SenseForm(forms.Form):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from twins.views import audit, claims, console, desk, explorer, memory, ops, senses, twin
+from twins.views import audit, claims, console, desk, explorer, memory, ops, people, senses, twin
 
 twin_urls = [
     path("", twin.page, name="twin"),
@@ -31,6 +31,8 @@ console_urls = [
     path("senses/", senses.page, name="senses"),
     path("senses/<slug:name>/run/", senses.run, name="sense-run"),
     path("senses/<slug:name>/remove/", senses.remove, name="sense-remove"),
+    path("people/", people.page, name="people"),
+    path("people/remove/", people.remove, name="person-remove"),
     path("audit/", audit.page, name="audit"),
     path("audit/verify/", audit.verify, name="audit-verify"),
     path("audit/export.<slug:form>", audit.export, name="audit-export"),

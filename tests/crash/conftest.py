@@ -23,7 +23,12 @@ class Mesh:
 
     def __init__(self, home: Path, env: dict[str, str]) -> None:
         self.home = home
-        self.env = {**os.environ, **env, "MYCELIUM_HOME": str(home), "DJANGO_SETTINGS_MODULE": "portal.settings"}
+        self.env = {
+            **os.environ,
+            **env,
+            "MYCELIUM_HOME": str(home),
+            "DJANGO_SETTINGS_MODULE": "portal.settings",
+        }
 
     def run(self, *command: str) -> str:
         """Run a Python module in this mesh, and give what it printed."""

@@ -205,3 +205,22 @@ def test_both_sides_see_one_record(cast: Cast, given: Grant) -> None:
         return [note.text for note in browser.get(f"/grants/{given.pk}/").context["history"]]
 
     assert history(browser_of(cast.ana)) == history(browser_of(cast.dan)) != []
+
+
+def test_a_grant_that_the_curator_wrote_waits_for_the_new_owner(
+    cast: Cast, csp: Twin, plant_twin: PlantTwin
+) -> None:
+    virtual = plant_twin("virtual")
+    grant = services.ask(virtual, csp, cast.dan, slice="recalls", purpose="Alerts", days=30, contact="")
+    end = f"{timezone.now() + timedelta(days=9):%Y-%m-%dT%H:%M:%S}"
+    browser_of(cast.cora).post(f"/grants/{grant.pk}/decide/", {"decision": "approve", "expires_at": end})
+    owner = {"owner": cast.ana.subject, "owner_name": "Ana", "owner_key": cast.ana.public_key}
+    mesh.client(virtual, mesh.platform_signer()).call("claim", owner)
+    Twin.objects.filter(pk=virtual.pk).update(state="claimed")
+    virtual.memberships.create(user=cast.ana, role="owner")
+    page = f"/console/{virtual.slug}/grants/"
+    ana = browser_of(cast.ana)
+    assert "A curator wrote this" in ana.get(page).content.decode()
+    ana.post(f"/grants/{grant.pk}/confirm/")
+    assert "A curator wrote this" not in ana.get(page).content.decode()
+    assert browser_of(cast.cora).get(f"/grants/{grant.pk}/").status_code == 404

@@ -23,6 +23,8 @@ OWN = {
 def story(running: PortalProcess, browser: Browser) -> Iterator[Story]:
     story = Story(running, browser, Shots())
     yield story
+    print("console errors:", story.errors)
+    print(running.log[-4000:])
     story.close()
 
 
@@ -38,7 +40,9 @@ def test_claim_a_twin_grant_a_slice_watch_it_live_revoke_it(story: Story) -> Non
         story.ask_for("Catalogue", "Price comparison for hospitals")
         story.approve("catalogue")
         story.ask_for("Recalls", "Recall alerts for hospitals")
-        story.approve("recalls")
+        story.approve_for("recalls", seconds=15)
+        story.open_the_slice("recalls", "Nasal Spray")
+        story.see_it_end_by_itself()
         story.open_the_slice("catalogue", "Cyclosporine")
         story.change_an_object("0574-0866", "Cyclosporine, renamed by its owner")
         story.replace_the_source(domain)

@@ -16,7 +16,9 @@ from tests.portalprocess import PortalProcess
 pytestmark = pytest.mark.usefixtures("running")
 
 
-def ask(portal: PortalProcess, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes, str]:
+def ask(
+    portal: PortalProcess, method: str, path: str, body: bytes = b"", **headers: str
+) -> tuple[int, bytes, str]:
     """Status, body and content type of one request, with the path exactly as it is written."""
     connection = http.client.HTTPConnection(urlsplit(portal.url).netloc, timeout=20)
     connection.request(method, path, body or None, headers)
@@ -83,7 +85,9 @@ def test_a_body_beyond_the_limit_is_refused(running: PortalProcess) -> None:
         ("/api/nobody/v1/live", None, 403),
     ],
 )
-def test_a_stranger_gets_nothing_over_a_socket(running: PortalProcess, path: str, origin: str | None, code: int) -> None:
+def test_a_stranger_gets_nothing_over_a_socket(
+    running: PortalProcess, path: str, origin: str | None, code: int
+) -> None:
     assert asyncio.run(_closing(running.url, path, origin or running.url)) == code
 
 

@@ -34,7 +34,9 @@ def feed() -> Iterator[Site]:
         yield server
 
 
-@pytest.mark.parametrize("page", ["", "memory/", "memory/catalogue/", "senses/", "grants/", "audit/"])
+@pytest.mark.parametrize(
+    "page", ["", "memory/", "memory/catalogue/", "senses/", "grants/", "audit/", "people/"]
+)
 def test_a_console_opens_for_its_owner_and_is_not_there_for_others(cast: Cast, acme: Twin, page: str) -> None:
     assert browser_of(cast.ana).get(f"/console/{acme.slug}/{page}").status_code == 200
     for other in (cast.ben, cast.cora, cast.eve):
@@ -120,3 +122,25 @@ def test_quarters_begin_and_end_at_the_right_instants() -> None:
     assert quarters.span("2026-Q1") == ("2026-01-01T00:00:00Z", "2026-04-01T00:00:00Z")
     assert quarters.span("2026-Q5") is None
     assert quarters.span("") is None
+
+
+def test_an_owner_adds_an_admin_and_takes_the_role_away_again(ana: Client, acme: Twin, cast: Cast) -> None:
+    people = f"/console/{acme.slug}/people/"
+    assert ana.post(people, {"email": cast.ben.email, "role": "admin"}).status_code == 302
+    assert browser_of(cast.ben).get(f"/console/{acme.slug}/audit/").status_code == 200
+    assert browser_of(cast.ben).post(people, {"email": cast.eve.email, "role": "owner"}).status_code == 403
+    ana.post(f"{people}remove/", {"user": cast.ben.subject, "role": "admin"})
+    assert browser_of(cast.ben).get(people).status_code == 404
+
+
+def test_the_last_owner_stays(ana: Client, acme: Twin, cast: Cast) -> None:
+    answer = ana.post(
+        f"/console/{acme.slug}/people/remove/", {"user": cast.ana.subject, "role": "owner"}, follow=True
+    )
+    assert "last owner" in answer.content.decode()
+    assert ana.get(f"/console/{acme.slug}/").status_code == 200
+
+
+def test_nobody_without_an_account_can_be_added(ana: Client, acme: Twin) -> None:
+    answer = ana.post(f"/console/{acme.slug}/people/", {"email": "nobody@people.example", "role": "admin"})
+    assert answer.status_code == 422
