@@ -72,7 +72,8 @@ class ClaimProgress(Fragments):
         if claim.operation_id and f"operation-{claim.operation_id}" not in self.joined:
             self.joined.append(f"operation-{claim.operation_id}")
             await self.channel_layer.group_add(self.joined[-1], self.channel_name)
-        return await self._render(claim)
+        fragments: dict[str, str] = await self._render(claim)
+        return fragments
 
     @database_sync_to_async
     def _claim(self, user: User) -> Claim | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from twins.runtime.authz import tuples
+from twins.runtime.callers import KEYS
 from twins.runtime.module import Context, reducer
 from twins.runtime.modules.twin import custody
 from twins.runtime.modules.twin.people import know
 from twins.runtime.modules.twin.types import Name, PublicKey, TwinId
+from twins.runtime.problems import conflict
 
 PARTICIPANT = "participant"
 TABLE = "participant"
@@ -22,7 +24,14 @@ def genesis(ctx: Context, given: dict[str, Any]) -> None:
 
 @reducer(relation="can_register")
 def register(ctx: Context, twin: TwinId, name: Name, key: PublicKey) -> None:
-    """Let a twin take part, or hold its new key."""
+    """Let a twin take part, under its key. The ledger's keepers cannot put another key in its place.
+
+    Raises:
+        Problem: the twin takes part under another key.
+    """
+    held = ctx.tx.get(KEYS, twin)
+    if held is not None and held["x"] != key:
+        raise conflict(f"{twin} takes part under another key, which only that key could replace.")
     know(ctx, twin, name, key)
     instance = f"instance:{ctx.twin}"
     row = tuples.row(instance, PARTICIPANT, twin)

@@ -32,7 +32,8 @@ class Mesh:
 
     def run(self, *command: str) -> str:
         """Run a Python module in this mesh, and give what it printed."""
-        done = subprocess.run([sys.executable, "-m", *command], env=self.env, capture_output=True, text=True)
+        line = [sys.executable, "-m", *command]
+        done = subprocess.run(line, env=self.env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -63,12 +64,12 @@ class Mesh:
 
 @pytest.fixture
 def mesh(home: Path, request: pytest.FixtureRequest) -> Mesh:
-    """SQLite and the in-process broker; or a new database and another Redis database, when there are servers."""
+    """SQLite and the in-process broker; where there are servers, a new database and a Redis database."""
     if not os.environ.get("DATABASE_URL"):
         return Mesh(home, {})
     name = f"crash_{request.node.name}"[:40].lower()
     address = urlsplit(os.environ["DATABASE_URL"])
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')  # noqa: S608
+        connection.execute(f'CREATE DATABASE "{name}"')
     fresh = urlunsplit(address._replace(path=f"/{name}"))
     return Mesh(home, {"DATABASE_URL": fresh, "REDIS_URL": f"{os.environ['REDIS_URL']}?db=3"})

@@ -1,4 +1,4 @@
-"""What the crash tests do in a mesh from outside its portal: ``python -m tests.crash.mesh enter N | states | twins``."""
+"""What the crash tests do in a mesh beside its portal: ``tests.crash.mesh enter N | states | twins``."""
 
 from __future__ import annotations
 

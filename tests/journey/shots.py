@@ -26,7 +26,7 @@ class Shots:
         for width, size in (("narrow", NARROW), ("wide", WIDE)):
             page.set_viewport_size(size)  # type: ignore[arg-type]
             for scheme in ("dark", "light"):
-                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
                 self._check(page, f"{name}, {width}, {scheme}")
                 if (width, scheme) != ("narrow", "light"):
                     stem = f"{self._number:02}-{name}"

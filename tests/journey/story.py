@@ -15,7 +15,7 @@ from tests.portalprocess import PortalProcess
 from tests.wellknown import Site
 
 SLUG, NAME = "perrigo", "Perrigo Company"
-PASSWORD = "nine slow green boats"  # noqa: S105
+PASSWORD = "nine slow green boats"
 
 
 class Story:

@@ -11,7 +11,7 @@ from twins import mesh
 from twins.host.client import HostClient
 from twins.models import Twin
 from twins.operations import driver
-from twins.runtime.client import assert_as
+from twins.runtime.client import assert_as, generate_key, public_x
 from twins.services import directory
 
 CONTENT = {"subject": "Lot 77", "text": "Please confirm the recall of lot 77."}
@@ -73,6 +73,15 @@ def test_the_ledgers_keepers_read_no_document(cast: Cast, ledger: Twin, acme: Tw
     with pytest.raises(mesh.TwinError) as refusal:
         mesh.client(ledger, mesh.platform_signer()).objects("documents")
     assert refusal.value.status == 403
+
+
+def test_the_ledgers_keepers_cannot_put_their_own_key_in_a_participants_place(
+    ledger: Twin, acme: Twin
+) -> None:
+    client = mesh.client(ledger, mesh.platform_signer())
+    with pytest.raises(mesh.TwinError) as refusal:
+        client.call("register", {"twin": acme.subject, "name": "Acme", "key": public_x(generate_key())})
+    assert refusal.value.status == 409
 
 
 def test_the_sender_is_the_twin_that_signed(cast: Cast, ledger: Twin, acme: Twin, csp: Twin) -> None:

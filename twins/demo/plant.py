@@ -26,6 +26,7 @@ from twins.services import directory
 
 Report = Callable[[str], None]
 LONGEST = 300.0
+REST_AFTER = 5  # seconds: hundreds of virtual twins are set up one after another, and wake in milliseconds
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,12 @@ def _enter(twin: MeshTwin, owner: User | None, curator: User, feed_url: str) -> 
         place=twin.place,
         owner=owner,
         genesis={**held, "admins": {}, "slices": _slices(twin), "senses": _senses(twin, feed_url)},
-        placement={"tier": "shared", "region": "this machine", "keep_awake": twin.keep_awake},
+        placement={
+            "tier": "shared",
+            "region": "this machine",
+            "keep_awake": twin.keep_awake,
+            "idle_seconds": REST_AFTER,
+        },
     )
 
 

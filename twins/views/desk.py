@@ -83,9 +83,9 @@ def _desk(claim: Claim | None, form: VerdictForm | None = None) -> dict[str, Any
 
 
 def _diff(claim: Claim, about: dict[str, object] | None) -> list[tuple[str, str, str]]:
-    grants = len(about["grants"]) if about else 0  # type: ignore[arg-type]
+    grants = str(len(about["grants"]) if about else 0)  # type: ignore[arg-type]
     return [
         ("Kept by", figure.keeper(claim.twin), f"{claim.claimant.name}, {claim.claimant.email}"),
         ("Key", str(about["kid"]) if about else "unknown", "a new key"),
-        ("Grants written on behalf", str(grants), "wait for the owner's review"),
+        ("Grants written on behalf", grants, "0" if grants == "0" else "wait for the owner's review"),
     ]
