@@ -21,7 +21,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _pages: App = get_asgi_application()
 
 # models can be imported only now
-from portal import celery as _celery  # noqa: F401  (tasks are sent through the current app: make it ours)
 from portal import live
 from portal.router import gateway
 
