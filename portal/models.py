@@ -7,17 +7,18 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 
+from portal.sealing import under_password
+from twins.runtime.client import generate_key, public_x
 from twins.runtime.ids import new_uuid7, ulid_of
 
 
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str, name: str, **fields: Any) -> User:
         """A person with a password and a key of their own, sealed under that password."""
-        from portal.keyring import new_sealed_key
-
+        seed = generate_key()
         user = User(email=self.normalize_email(email).lower(), name=name, **fields)
         user.set_password(password)
-        user.public_key, user.sealed_key = new_sealed_key(user.subject, password)
+        user.public_key, user.sealed_key = public_x(seed), under_password(password, seed, user.subject)
         user.save()
         return user
 

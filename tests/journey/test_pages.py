@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.journey.shots import Shots
 from tests.portalprocess import PortalProcess
@@ -117,3 +118,14 @@ def test_the_page_comes_back_when_the_network_does(people: People) -> None:
     cora.context.set_offline(True)
     cora.context.set_offline(False)
     expect(mark).to_have_text("Live")
+
+
+def test_a_script_that_comes_late_does_not_leave_the_page_silent(people: People) -> None:
+    def late(route: Route) -> None:
+        time.sleep(1)
+        route.continue_()
+
+    cora = people.tab("cora@mycelium.example")
+    cora.route("**/hx-ws*", late)
+    cora.goto("/desk/")
+    expect(cora.locator("#live-mark")).to_have_text("Live")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from celery import current_app
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -78,11 +79,10 @@ def retry(operation: Operation) -> None:
 
 def enqueue(pk: uuid.UUID) -> None:
     """Nudge a worker. A broker that is down does no harm: the sweep finds the row."""
-    from twins.tasks import run_operation
 
     def send() -> None:
         try:
-            run_operation.delay(str(pk))
+            current_app.send_task("twins.tasks.run_operation", [str(pk)], ignore_result=True)
         except Exception:
             log.warning("the broker did not take the nudge", exc_info=True)
 
