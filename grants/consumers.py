@@ -7,54 +7,51 @@ import json
 from typing import Any
 
 from channels.db import database_sync_to_async
-from channels.generic.websocket import AsyncWebsocketConsumer
 from django.template.loader import render_to_string
 
 from grants import received
 from grants.access import reads_for
 from grants.models import Grant
+from portal.consumers import FORBIDDEN, SIGNED_OUT, SignedInConsumer
 from portal.keyring import KeyLocked, signer_of
 from portal.models import User
 from twins import sheet
 from twins.mesh import socket_path
 from twins.runtime.client import KeySigner, LiveClosed, TokenSigner, TwinError, TwinUnreachable, follow
 
-SIGNED_OUT, FORBIDDEN = 4401, 4403
 TOKEN_ENDED, REVOKED, EXPIRED = 4401, 4403, 4408
+MOST_ROWS = 200
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
 
 
-def _signer(user: object, cookies: dict[str, str]) -> KeySigner | None:
-    """What signs for the person of this page; None when nobody signed in, or without their key."""
+def _signer(user: User, cookies: dict[str, str]) -> KeySigner | None:
+    """What signs for the person of this page; None when the browser does not carry their key."""
     try:
-        return signer_of(user, cookies) if isinstance(user, User) else None
+        return signer_of(user, cookies)
     except KeyLocked:
         return None
 
 
-class ReceivedSlice(AsyncWebsocketConsumer):
+class ReceivedSlice(SignedInConsumer):
     """Follows one slice of one twin for one open page, as the reader twin, for the person who looks."""
 
-    async def connect(self) -> None:
-        await self.accept()
+    async def opened(self, user: User) -> None:
         self.follower: asyncio.Task[None] | None = None
         self.objects: dict[str, dict[str, Any]] = {}
         self.columns: list[str] = []
-        user = self.scope["user"]
         signer = _signer(user, self.scope["cookies"])
         grant = await self._grant(user) if signer else None
         if signer is None or grant is None:
             await self.close(SIGNED_OUT if signer is None else FORBIDDEN)
             return
         self.grant = grant
-        await self.channel_layer.group_add(f"grant-{grant.pk}", self.channel_name)
+        await self.join(f"grant-{grant.pk}")
         self.follower = asyncio.create_task(self._follow(signer))
 
     async def disconnect(self, code: int) -> None:
-        if self.follower:
-            self.follower.cancel()
-        if hasattr(self, "grant"):
-            await self.channel_layer.group_discard(f"grant-{self.grant.pk}", self.channel_name)
+        if follower := getattr(self, "follower", None):
+            follower.cancel()
+        await super().disconnect(code)
 
     async def grant_changed(self, message: dict[str, Any]) -> None:
         """The record changed: when the stream has ended already, say how in the record's own words."""
@@ -64,7 +61,7 @@ class ReceivedSlice(AsyncWebsocketConsumer):
     async def _follow(self, signer: KeySigner) -> None:
         """Stay on the stream until the target twin ends it for good."""
         pause = SHORTEST_PAUSE
-        while await self._signed_in():
+        while await self.signed_in():
             ended = await self._once(signer)
             if ended in (REVOKED, EXPIRED):
                 await self._end()
@@ -107,7 +104,7 @@ class ReceivedSlice(AsyncWebsocketConsumer):
         updated = {row["id"]: row for row in message.get("update", [])}
         deleted = [gone for gone in message.get("delete", []) if self.objects.pop(gone, None)]
         self.objects |= inserted | updated
-        if sheet.columns(list(self.objects.values())) != self.columns:
+        if sheet.columns(list(self.objects.values())[:MOST_ROWS]) != self.columns:
             await self._table()
             return
         for gone in deleted:
@@ -119,11 +116,14 @@ class ReceivedSlice(AsyncWebsocketConsumer):
 
     async def _end(self) -> None:
         self.objects = {}
+        status, text = await database_sync_to_async(received.ending)(self.grant)
         await self._fragment("#slice-rows", "innerHTML swapEmpty:true", "")
-        await self._status(*await database_sync_to_async(received.ending)(self.grant))
+        sentence = render_to_string("grants/_sentence.html", {"grant": self.grant})
+        await self._fragment("#slice-sentence", "innerHTML", sentence)
+        await self._status(status, text)
 
     async def _table(self) -> None:
-        table = sheet.table(list(self.objects.values()))
+        table = sheet.table(list(self.objects.values())[:MOST_ROWS])
         self.columns = table["columns"]
         await self._fragment("#slice-table", "innerHTML", render_to_string("reads/_table.html", table))
 
@@ -145,8 +145,3 @@ class ReceivedSlice(AsyncWebsocketConsumer):
             .first()
         )
         return grant if grant and reads_for(user, grant) else None
-
-    @database_sync_to_async
-    def _signed_in(self) -> bool:
-        session = self.scope["session"]
-        return bool(session.session_key and session.exists(session.session_key))

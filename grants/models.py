@@ -18,6 +18,7 @@ class Grant(models.Model):
 
     class State(models.TextChoices):
         REQUESTED = "requested", "Requested"
+        APPROVING = "approving", "Being approved"
         ACTIVE = "active", "Active"
         DECLINED = "declined", "Declined"
         WITHDRAWN = "withdrawn", "Withdrawn"
@@ -29,11 +30,12 @@ class Grant(models.Model):
         "grant",
         {
             "requested": {
-                "approve": "active",
+                "take": "approving",
                 "decline": "declined",
                 "withdraw": "withdrawn",
                 "lapse": "lapsed",
             },
+            "approving": {"approve": "active", "put back": "requested", "decline": "declined"},
             "active": {"revoke": "revoked", "expire": "expired"},
             "declined": {},
             "withdrawn": {},
@@ -65,7 +67,7 @@ class Grant(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 fields=["target", "reader", "slice"],
-                condition=models.Q(state__in=["requested", "active"]),
+                condition=models.Q(state__in=["requested", "approving", "active"]),
                 name="one_open_grant",
             ),
         ]

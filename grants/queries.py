@@ -7,17 +7,18 @@ from django.db.models import QuerySet
 from grants.models import Grant
 from portal.models import User
 
+WAITING = (Grant.State.REQUESTED, Grant.State.APPROVING)
 _WITH = ("target", "reader", "asked_by", "decided_by")
 
 
 def requests_to(slug: str) -> QuerySet[Grant]:
     """Requests that wait for the twin's decision."""
-    return Grant.objects.select_related(*_WITH).filter(target__slug=slug, state=Grant.State.REQUESTED)
+    return Grant.objects.select_related(*_WITH).filter(target__slug=slug, state__in=WAITING)
 
 
 def given_by(slug: str) -> QuerySet[Grant]:
     """Grants of the twin, in force or ended."""
-    return Grant.objects.select_related(*_WITH).filter(target__slug=slug).exclude(state=Grant.State.REQUESTED)
+    return Grant.objects.select_related(*_WITH).filter(target__slug=slug).exclude(state__in=WAITING)
 
 
 def given(user: User) -> QuerySet[Grant]:

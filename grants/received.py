@@ -33,13 +33,13 @@ def ending(grant: Grant) -> tuple[str, str]:
     """State and sentence for a grant that the target twin no longer honours, as its record says."""
     grant.refresh_from_db()
     if grant.state == Grant.State.REVOKED and grant.ended_at:
-        return "revoked", f"Revoked at {grant.ended_at:%H:%M:%S} UTC by the owner: {grant.reason}."
+        return "revoked", f"at {grant.ended_at:%H:%M:%S} UTC by the owner: {grant.reason}."
     if grant.state == Grant.State.EXPIRED or _is_over(grant):
         return (
             "expired",
-            f"The grant ended at {grant.expires_at:%H:%M:%S} UTC on {grant.expires_at:%-d %b %Y}.",
+            f"at {grant.expires_at:%H:%M:%S} UTC on {grant.expires_at:%-d %b %Y}.",
         )
-    return "revoked", "The twin no longer gives this slice."
+    return "revoked", "by its owner: the twin no longer gives this slice."
 
 
 def _is_over(grant: Grant) -> bool:

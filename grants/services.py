@@ -49,9 +49,17 @@ def ask(
 
 
 def approve(grant: Grant, by: User, signer: Signer, expires_at: datetime) -> None:
-    """Write the grant's one tuple in the target twin. Raises WrongState, or TwinError as the twin does."""
-    Grant.LIFECYCLE.after(grant.state, "approve")
-    written = _written(grant, signer) or _write(grant, signer, expires_at)
+    """Write the grant's one tuple in the target twin. Raises WrongState, or TwinError as the twin does.
+
+    The row is taken first, so that nobody withdraws meanwhile; an approval that broke off is taken up again.
+    """
+    if grant.state != Grant.State.APPROVING:
+        Grant.LIFECYCLE.move(grant, "take")
+    try:
+        written = _written(grant, signer) or _write(grant, signer, expires_at)
+    except mesh.TwinError:
+        Grant.LIFECYCLE.move(grant, "put back")
+        raise
     with transaction.atomic():
         Grant.LIFECYCLE.move(
             grant,
@@ -65,8 +73,11 @@ def approve(grant: Grant, by: User, signer: Signer, expires_at: datetime) -> Non
         _tell(grant)
 
 
-def decline(grant: Grant, by: User, reason: str) -> None:
-    """Refuse the request, with a reason. Nothing was or is written in the twin."""
+def decline(grant: Grant, by: User, signer: Signer, reason: str) -> None:
+    """Refuse the request, with a reason; what an approval that broke off wrote in the twin is revoked."""
+    Grant.LIFECYCLE.after(grant.state, "decline")
+    if grant.state == Grant.State.APPROVING and _written(grant, signer):
+        mesh.client(grant.target, signer).call("revoke", {"grant_id": grant.grant_id, "reason": reason})
     with transaction.atomic():
         said = {"decided_by": by, "decided_at": timezone.now(), "ended_at": timezone.now(), "reason": reason}
         Grant.LIFECYCLE.move(grant, "decline", **said)
@@ -118,9 +129,9 @@ def settle() -> int:
 
 
 def _written(grant: Grant, signer: Signer) -> dict[str, Any] | None:
-    """The grant as the twin has it, if an earlier attempt got that far."""
+    """The grant as the twin has it in force, if an earlier attempt got that far."""
     rows: list[dict[str, Any]] = mesh.client(grant.target, signer).get("/v1/grants")["grants"]
-    return next((row for row in rows if row["grant_id"] == grant.grant_id), None)
+    return next((row for row in rows if (row["grant_id"], row["status"]) == (grant.grant_id, "active")), None)
 
 
 def _write(grant: Grant, signer: Signer, expires_at: datetime) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def ask(request: HttpRequest, slug: str) -> HttpResponse:
             return redirect(services.ask(target, data.pop("reader"), user, **data))
         except services.AlreadyOpen as refusal:
             form.add_error(None, str(refusal))
-    context = {"nav": "explore", "twin": target, "crumbs": crumbs(target), "slices": slices, "form": form}
+    context = {"nav": "explore", "twin": target, "crumbs": crumbs(target), "slices": slices}
+    context["form"] = form if mine(user).exclude(pk=target.pk).exists() else None
     return render(request, "grants/request.html", context, status=422 if form.is_bound else 200)
 
 
@@ -57,10 +58,12 @@ def page(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return render(request, "grants/page.html", _page(request, grant, side))
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 def decide(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The owner's side approves or declines a request."""
     grant, side = _owner_side(request, pk)
+    if request.method == "GET":
+        return redirect(grant)
     form = DecideForm(request.POST)
     if not form.is_valid():
         return render(request, "grants/page.html", _page(request, grant, side) | {"form": form}, status=422)
@@ -69,14 +72,16 @@ def decide(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         services.approve(grant, person(request), signer_for(request), data["expires_at"])
         messages.success(request, f"{grant.reader.name} may read {grant.slice} from now on.")
     else:
-        services.decline(grant, person(request), data["reason"])
+        services.decline(grant, person(request), signer_for(request), data["reason"])
     return redirect(grant)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 def revoke(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The owner's side ends a grant."""
     grant, side = _owner_side(request, pk)
+    if request.method == "GET":
+        return redirect(grant)
     form = RevokeForm(request.POST)
     if not form.is_valid():
         return render(
@@ -109,13 +114,13 @@ def withdraw(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def index(request: HttpRequest) -> HttpResponse:
     """Shared by me, shared with me."""
     user = person(request)
-    given = list(queries.given(user))
+    given, received = list(queries.given(user)), list(queries.received(user))
     context = {
         "nav": "grants",
         "given": [grant for grant in given if grant.state == Grant.State.ACTIVE],
-        "requests": [grant for grant in given if grant.state == Grant.State.REQUESTED],
-        "ended": [grant for grant in given if grant.state in Grant.LIFECYCLE.final],
-        "received": queries.received(user),
+        "requests": [grant for grant in given if grant.state in queries.WAITING],
+        "ended": [grant for grant in [*given, *received] if grant.state in Grant.LIFECYCLE.final],
+        "received": [grant for grant in received if grant.state in Grant.LIFECYCLE.open],
     }
     return render(request, "grants/index.html", context)
 
@@ -165,7 +170,7 @@ def _page(request: HttpRequest, grant: Grant, side: str) -> dict[str, Any]:
     signer = signer_for(request)
     context["tuple"], context["check"] = fga.evidence(grant, signer)
     context["sample"] = _sample(grant, mesh.client(grant.target, signer))
-    if grant.state == Grant.State.REQUESTED:
+    if grant.state in queries.WAITING:
         end = timezone.now() + timedelta(days=min(grant.days, 365))
         context["form"] = DecideForm(initial={"expires_at": end})
     if grant.state == Grant.State.ACTIVE:
@@ -178,7 +183,7 @@ def _sample(grant: Grant, client: TwinClient) -> dict[str, Any]:
     slices = client.get("/v1/slices")["slices"]
     total = next((row["objects"] for row in slices if row["name"] == grant.slice), 0)
     found = client.objects(grant.slice, limit=SAMPLE)["objects"]
-    return {"objects": found, "total": total, **sheet.table(found)}
+    return {"objects": found, "total": total, **sheet.table(found, most=None)}
 
 
 def _sharing(client: TwinClient, said: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -17,15 +17,11 @@ class MessageForm(forms.Form):
     subject = forms.CharField(max_length=120)
     text = forms.CharField(max_length=4000, widget=forms.Textarea(attrs={"rows": 5}))
 
+    once = forms.RegexField(r"^[0-9a-f]{16}$", widget=forms.HiddenInput)
+
     def __init__(self, *args: Any, mine: Any, others: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         sender, recipient = self.fields["sender"], self.fields["recipient"]
         assert isinstance(sender, forms.ModelChoiceField)
         assert isinstance(recipient, forms.ModelChoiceField)
         sender.queryset, recipient.queryset = mine, others
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if data.get("sender") and data.get("sender") == data.get("recipient"):
-            self.add_error("recipient", "Choose another twin than the sender.")
-        return data

@@ -19,8 +19,14 @@ def register(ledger: Twin, twin: Twin) -> None:
     mesh.client(ledger, mesh.platform_signer()).call("register", who)
 
 
-def publish(ledger: Twin, sender: Twin, signer: Signer, recipient: Twin, content: dict[str, Any]) -> str:
-    """Submit a message; its id. Raises TwinError when the sender's twin or the ledger refuses."""
+def publish(
+    ledger: Twin, sender: Twin, signer: Signer, recipient: Twin, content: dict[str, Any], *, once: str
+) -> str:
+    """Submit a message; its id. The same ``once`` again is the same message.
+
+    Raises TwinError when the sender's twin or the ledger refuses.
+    """
     client = mesh.client(ledger, assert_as(mesh.client(sender, signer), ledger.ulid))
-    done = client.call("submit_document", {"type": "message", "to": recipient.subject, "body": content})
+    document = {"type": "message", "to": recipient.subject, "body": content}
+    done = client.call("submit_document", document, idempotency_key=once)
     return str(done.result["id"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from django.contrib import messages
@@ -12,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from ledger import queries, services
 from ledger.forms import MessageForm
+from portal import limits
 from portal.keyring import signer_for
 from twins import access, mesh
 from twins.models import Twin
@@ -22,12 +24,14 @@ from twins.queries import mine
 def index(request: HttpRequest) -> HttpResponse:
     """What came and what went, for all twins of the person."""
     ledger, own = _ledger(), mine(access.person(request))
-    others = Twin.objects.filter(state=Twin.State.CLAIMED).exclude(pk=ledger.pk)
-    form = MessageForm(request.POST or None, mine=own, others=others)
+    others = Twin.objects.filter(state=Twin.State.CLAIMED).exclude(pk__in=own).exclude(pk=ledger.pk)
+    form = MessageForm(request.POST or None, mine=own, others=others, initial={"once": secrets.token_hex(8)})
     if request.method == "POST" and form.is_valid():
+        limits.take("publish", str(access.person(request).pk), most=60, window=3600)
         data = form.cleaned_data
         content = {"subject": data["subject"], "text": data["text"]}
-        services.publish(ledger, data["sender"], signer_for(request), data["recipient"], content)
+        signer, once = signer_for(request), data["once"]
+        services.publish(ledger, data["sender"], signer, data["recipient"], content, once=once)
         messages.success(request, f"Published to {data['recipient'].name}.")
         return redirect("ledger")
     rows = [row for twin in own for row in _rows(ledger, twin, request)]

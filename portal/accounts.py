@@ -8,6 +8,7 @@ from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
@@ -17,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from portal import keyring, limits
 from portal.forms import SignIn, SignUp
 from portal.models import User
+from portal.push import push, session_group
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -36,7 +38,10 @@ class SignInPage(LoginView):
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        before = self.request.session.session_key
         response = super().form_valid(form)
+        if before:
+            push(session_group(before), "session.ended")
         user = self.request.user
         assert isinstance(user, User)
         keyring.remember(response, user, keyring.open_sealed_key(user, form.cleaned_data["password"]))
@@ -48,8 +53,11 @@ class SignOutPage(LogoutView):
     template_name = "accounts/logged_out.html"
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        key = request.session.session_key
         response = super().post(request, *args, **kwargs)
         keyring.forget(response)
+        if key:
+            push(session_group(key), "session.ended")
         return response
 
 
@@ -57,13 +65,18 @@ class SignOutPage(LogoutView):
 @require_http_methods(["GET", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
     """Make an account and go on where the newcomer was."""
+    if request.method == "POST":
+        try:
+            limits.take("sign-up", limits.address_of(request), most=40, window=3600)
+        except limits.TooMany as wait:
+            refused = {"form": SignUp(), "refused": str(wait)}
+            return render(request, "accounts/signup.html", refused, status=429)
     form = SignUp(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            limits.take("sign-up", limits.address_of(request), most=20, window=3600)
-        except limits.TooMany as wait:
-            return render(request, "accounts/signup.html", {"form": form, "refused": str(wait)}, status=429)
-        return _welcome(request, form)
+            return _welcome(request, form)
+        except IntegrityError:  # the same form came twice: the account is there
+            return redirect("login")
     status = 422 if form.is_bound else 200
     return render(request, "accounts/signup.html", {"form": form, "next": _next(request)}, status=status)
 
@@ -76,7 +89,8 @@ def account(request: HttpRequest) -> HttpResponse:
 
 def _welcome(request: HttpRequest, form: SignUp) -> HttpResponse:
     data = form.cleaned_data
-    user = User.objects.create_user(data["email"], data["password"], data["name"])
+    with transaction.atomic():
+        user = User.objects.create_user(data["email"], data["password"], data["name"])
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
     response = redirect(_next(request) or "/")
     keyring.remember(response, user, keyring.open_sealed_key(user, data["password"]))

@@ -39,9 +39,16 @@ class SignUp(forms.Form):
     email = forms.EmailField(label="E-mail", widget=forms.EmailInput(attrs={"autocomplete": "email"}))
     password = forms.CharField(
         label="Password",
+        strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text="It also seals your signing key: nobody can reset it for you.",
     )
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        if "mycelium" in name.casefold():
+            raise forms.ValidationError("This is the portal's own name in timelines: choose another.")
+        return name
 
     def clean_email(self) -> str:
         email = str(self.cleaned_data["email"]).lower()

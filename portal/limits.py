@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import ipaddress
 import time
 
+from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
 
@@ -19,7 +22,8 @@ class TooMany(Exception):
 def take(act: str, key: str, *, most: int, window: int) -> None:
     """Count one act for the key. Raises TooMany above ``most`` acts in ``window`` seconds."""
     now = int(time.time())
-    name = f"limit:{act}:{key}:{now // window}"
+    digest = hashlib.sha256(key.encode()).hexdigest()[:32]
+    name = f"limit:{act}:{digest}:{now // window}"
     cache.add(name, 0, window)
     try:
         count = cache.incr(name)
@@ -31,5 +35,15 @@ def take(act: str, key: str, *, most: int, window: int) -> None:
 
 
 def address_of(request: HttpRequest) -> str:
-    """The peer's address as the server saw it; proxies are trusted only through Daphne's own setting."""
-    return str(request.META.get("REMOTE_ADDR", ""))
+    """The peer's address; an IPv6 peer's /64, which is one customer's.
+
+    Behind an edge (PUBLIC_URL is https) it is the last address in X-Forwarded-For: the one the edge saw.
+    """
+    found = str(request.META.get("REMOTE_ADDR", ""))
+    if settings.BEHIND_EDGE:
+        found = request.headers.get("X-Forwarded-For", found).rpartition(",")[2].strip()
+    try:
+        address = ipaddress.ip_address(found)
+    except ValueError:
+        return found[:45]
+    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if address.version == 6 else str(address)

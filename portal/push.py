@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import threading
 from collections.abc import Coroutine
@@ -19,6 +20,11 @@ _loops: list[asyncio.AbstractEventLoop] = []
 def push(group: str, kind: str) -> None:
     """Send ``{"type": kind}`` to a group when the running transaction commits; at once outside of one."""
     transaction.on_commit(lambda: _send(group, kind))
+
+
+def session_group(session_key: str) -> str:
+    """The group of the pages that one sign-in has open; the key itself does not travel."""
+    return f"session-{hashlib.sha256(session_key.encode()).hexdigest()[:32]}"
 
 
 def _send(group: str, kind: str) -> None:

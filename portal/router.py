@@ -23,8 +23,13 @@ PATH = re.compile(r"/api/([a-z0-9](?:-?[a-z0-9]){0,39})(/.*)")
 HOP_BY_HOP = {
     b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer",
     b"transfer-encoding", b"upgrade", b"host", b"cookie", b"x-forwarded-for", b"x-forwarded-proto",
-    b"x-forwarded-host", b"x-forwarded-prefix", b"forwarded",
+    b"x-forwarded-host", b"x-forwarded-prefix", b"forwarded", b"set-cookie",
 }  # fmt: skip
+# a twin's answer is data: on the portal's own origin no browser may run it or take it for something else
+INERT = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; sandbox"),
+]
 HANDSHAKE = {
     b"sec-websocket-key",
     b"sec-websocket-version",
@@ -100,7 +105,7 @@ async def _http(scope: Scope, receive: Any, send: Any, path: str) -> None:
         headers = [
             (name.lower(), value) for name, value in answer.raw_headers if name.lower() not in HOP_BY_HOP
         ]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.start", "status": answer.status, "headers": [*headers, *INERT]})
         async for chunk in answer.content.iter_any():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})

@@ -19,16 +19,11 @@ PUBLIC_URL = env.web_address("PUBLIC_URL", f"http://localhost:{PORT}")
 ROUTER_URL = env.web_address("ROUTER_URL", f"http://127.0.0.1:{PORT}")
 DATABASE_URL = env.secret("DATABASE_URL")
 REDIS_URL = env.secret("REDIS_URL")
-OPENFGA_API_URL = env.web_address("OPENFGA_API_URL", "")
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 
 DEBUG = False
 SECRET_KEY = env.secret("SECRET_KEY") or env.kept_secret(MYCELIUM_HOME / "secret.key")
 KEYRING_SCRYPT_N = 2**16  # 64 MiB and about 0.2 s for each guess at a password
-
-# Outbound fetches refuse private addresses; the embedded demo's feed is on this machine.
-EMBEDDED = not DATABASE_URL and not REDIS_URL
-OUTBOUND_ALLOW = env.networks("MYCELIUM_OUTBOUND_ALLOW", ("127.0.0.0/8",) if EMBEDDED else ())
 
 _public = urlsplit(PUBLIC_URL)
 _LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
@@ -37,8 +32,12 @@ if _public.hostname in _LOOPBACK:
     ALLOWED_HOSTS += _LOOPBACK
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
+# Outbound fetches refuse private addresses; only the embedded demo's feed is on this machine.
+EMBEDDED = not DATABASE_URL and not REDIS_URL and _public.hostname in _LOOPBACK
+OUTBOUND_ALLOW = env.networks("MYCELIUM_OUTBOUND_ALLOW", ("127.0.0.0/8",) if EMBEDDED else ())
+
 # TLS ends at the edge, which says so in X-Forwarded-Proto and drops the caller's own.
-_https = _public.scheme == "https"
+BEHIND_EDGE = _https = _public.scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _https
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else None
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
@@ -99,6 +98,8 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 AUTH_USER_MODEL = "portal.User"
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "/"
+# The password also opens the sealed key: its hash must not be the cheaper one to guess against.
+PASSWORD_HASHERS = ["portal.hashers.Scrypt"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},

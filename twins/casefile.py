@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import reverse
 
 from twins import proofs
-from twins.models import Claim
+from twins.models import Claim, Operation
 from twins.operations.driver import steps_of
 
 CHANGES = [
@@ -31,7 +31,7 @@ def context(claim: Claim) -> dict[str, Any]:
         "proof": proof(claim),
         "timeline": claim.notes.all(),
         "operation": claim.operation,
-        "operation_steps": steps_of(claim.operation) if claim.operation else [],
+        "operation_steps": _operation(claim.operation) if claim.operation else [],
         "checklist": checklist(claim),
     }
 
@@ -41,16 +41,23 @@ def steps(claim: Claim) -> list[dict[str, str]]:
     texts = (
         claim.twin.name,
         claim.role,
-        claim.message or "not looked for yet",
+        _proof_text(claim),
         claim.get_state_display() if claim.state in ("review", "more", "declined") else "",
         "" if claim.operation is None else claim.operation.get_state_display(),
     )
     ended = claim.state in ("declined", "withdrawn", "expired")
-    reached = 3 if ended else _REACHED[claim.state]
+    proved = claim.proof_state == Claim.ProofState.PASSED
+    reached = (3 if proved else 2) if ended else _REACHED[claim.state]
     return [
         {"title": title, "text": text, "state": _state(number, reached, ended)}
         for number, (title, text) in enumerate(zip(_TITLES, texts, strict=True))
     ]
+
+
+def _proof_text(claim: Claim) -> str:
+    if claim.proof_state == Claim.ProofState.PASSED:
+        return f"found on {claim.domain}"
+    return claim.message or "not looked for yet"
 
 
 def proof(claim: Claim) -> dict[str, Any]:
@@ -97,6 +104,15 @@ def checklist(claim: Claim) -> list[dict[str, Any]]:
             "done": False,
         },
     ]
+
+
+def _operation(operation: Operation) -> list[dict[str, Any]]:
+    """The handover's steps; what went wrong inside is for operators."""
+    rows = steps_of(operation)
+    for row in rows:
+        if row.get("error") and operation.state != Operation.State.FAILED:
+            row["error"] = "This has not worked yet; it is tried again by itself."
+    return rows
 
 
 def _state(number: int, reached: int, ended: bool) -> str:

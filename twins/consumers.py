@@ -7,38 +7,26 @@ import uuid
 from typing import Any
 
 from channels.db import database_sync_to_async
-from channels.generic.websocket import AsyncWebsocketConsumer
 from django.template.loader import render_to_string
 
+from portal.consumers import FORBIDDEN, SignedInConsumer
 from portal.models import User
 from twins import casefile, queries
 from twins.models import Claim
 
-SIGNED_OUT = 4401
-FORBIDDEN = 4403
 
+class Fragments(SignedInConsumer):
+    """Sends rendered fragments when it opens, and again whenever its groups are nudged."""
 
-class Fragments(AsyncWebsocketConsumer):
-    """Sends a rendered fragment when it opens, and again whenever its groups are nudged."""
-
-    async def connect(self) -> None:
-        user = self.scope["user"]
-        await self.accept()
-        if not isinstance(user, User):
-            await self.close(SIGNED_OUT)
-            return
+    async def opened(self, user: User) -> None:
         for group in await self.groups_of(user):
-            await self.channel_layer.group_add(group, self.channel_name)
-            self.joined = [*getattr(self, "joined", []), group]
+            await self.join(group)
         await self.refresh({})
-
-    async def disconnect(self, code: int) -> None:
-        for group in getattr(self, "joined", []):
-            await self.channel_layer.group_discard(group, self.channel_name)
 
     async def refresh(self, message: dict[str, Any]) -> None:
         """Render and send; closes for good when the person may no longer see it."""
-        fragments = await self.fragments(self.scope["user"])
+        user = await self.person_now()
+        fragments = await self.fragments(user) if user else {}
         if not fragments:
             await self.close(FORBIDDEN)
         for target, content in fragments.items():
@@ -46,6 +34,7 @@ class Fragments(AsyncWebsocketConsumer):
             await self.send(text_data=json.dumps({"target": target, "swap": swap, "content": content}))
 
     async def groups_of(self, user: User) -> list[str]:
+        """The groups whose nudges concern this page."""
         raise NotImplementedError
 
     async def fragments(self, user: User) -> dict[str, str]:
@@ -60,18 +49,14 @@ class ClaimProgress(Fragments):
 
     async def groups_of(self, user: User) -> list[str]:
         claim = await self._claim(user)
-        groups = [f"claim-{claim.pk}"] if claim else []
-        if claim and claim.operation_id:
-            groups.append(f"operation-{claim.operation_id}")
-        return groups
+        return [f"claim-{claim.pk}"] if claim else []
 
     async def fragments(self, user: User) -> dict[str, str]:
         claim = await self._claim(user)
         if claim is None:
             return {}
-        if claim.operation_id and f"operation-{claim.operation_id}" not in self.joined:
-            self.joined.append(f"operation-{claim.operation_id}")
-            await self.channel_layer.group_add(self.joined[-1], self.channel_name)
+        if claim.operation_id:
+            await self.join(f"operation-{claim.operation_id}")
         fragments: dict[str, str] = await self._render(claim)
         return fragments
 

@@ -62,9 +62,13 @@ def with_crumbs(twins: list[Twin]) -> list[Twin]:
 
 
 def children(branch: Twin | None) -> list[dict[str, object]]:
-    """The twins right below, each with the number of twins under it."""
-    rows = Twin.objects.filter(parent=branch).annotate(below=Count("children"))
-    return [{"twin": twin, "count": twin.below} for twin in rows.order_by("-below", "name")[:24]]
+    """The twins right below, each with the number of twins anywhere under it."""
+    rows = Twin.objects.filter(parent=branch).annotate(below=Count("children")).order_by("-below", "name")
+    return [{"twin": twin, "count": _branch_size(twin) if twin.below else 0} for twin in rows[:24]]
+
+
+def _branch_size(twin: Twin) -> int:
+    return Twin.objects.filter(path__startswith=twin.path).count() - 1
 
 
 def mine(user: User) -> QuerySet[Twin]:

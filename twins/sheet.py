@@ -11,21 +11,21 @@ TELLING = ("name", "title", "product", "subject")
 LONGEST_CELL = 120
 
 
-def columns(objects: list[dict[str, Any]]) -> list[str]:
+def columns(objects: list[dict[str, Any]], most: int | None = MOST_COLUMNS) -> list[str]:
     """The fields that most objects have, those that name the object first."""
     counts: dict[str, int] = {}
     for row in objects:
         for field in row["body"]:
             if field != "id":
                 counts[field] = counts.get(field, 0) + 1
-    frequent = sorted(counts, key=lambda field: -counts[field])[:MOST_COLUMNS]
+    frequent = sorted(counts, key=lambda field: -counts[field])[:most]
     kept = [field for field in counts if field in frequent]
     return sorted(kept, key=lambda field: field not in TELLING)
 
 
-def table(objects: list[dict[str, Any]]) -> dict[str, Any]:
-    """``columns`` and ``rows`` for a template."""
-    names = columns(objects)
+def table(objects: list[dict[str, Any]], most: int | None = MOST_COLUMNS) -> dict[str, Any]:
+    """``columns`` and ``rows`` for a template; ``most`` None is every field that there is."""
+    names = columns(objects, most)
     return {"columns": names, "rows": [row(found, names) for found in objects]}
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 
 from celery import shared_task
 
+from portal.states import WrongState
+from twins.models import Claim
 from twins.operations import driver
 from twins.services import claims
 
@@ -25,7 +28,14 @@ def sweep() -> None:
 
 @shared_task(ignore_result=True)
 def check_proofs() -> None:
-    """Look again for the proofs of open claims, and end the claims whose time is over."""
+    """End the claims whose time is over, and have the proofs of the open ones looked for, each by itself."""
     claims.expire_overdue()
-    for claim in claims.waiting_for_proof():
-        claims.check_proof(claim)
+    for pk in claims.due_for_proof():
+        check_proof.apply_async((str(pk),), expires=60)
+
+
+@shared_task(ignore_result=True)
+def check_proof(pk: str) -> None:
+    """Look for the proof of one claim, unless it was decided or withdrawn meanwhile."""
+    with suppress(WrongState, Claim.DoesNotExist):
+        claims.check_proof(Claim.objects.select_related("twin", "claimant").get(pk=pk))

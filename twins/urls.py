@@ -28,13 +28,13 @@ console_urls = [
     path("", console.overview, name="console"),
     path("memory/", memory.slices, name="memory"),
     path("memory/<slug:name>/", memory.one_slice, name="memory-slice"),
+    path("memory/<slug:name>/remove/", memory.remove, name="object-remove"),
     path("senses/", senses.page, name="senses"),
     path("senses/<slug:name>/run/", senses.run, name="sense-run"),
     path("senses/<slug:name>/remove/", senses.remove, name="sense-remove"),
     path("people/", people.page, name="people"),
     path("people/remove/", people.remove, name="person-remove"),
     path("audit/", audit.page, name="audit"),
-    path("audit/verify/", audit.verify, name="audit-verify"),
     path("audit/export.<slug:form>", audit.export, name="audit-export"),
 ]
 

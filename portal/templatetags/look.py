@@ -67,6 +67,13 @@ def words(name: object) -> str:
     return text[:1].upper() + text[1:]
 
 
+@register.filter
+def stop(name: object) -> str:
+    """Close a sentence with a name: "Acme." and "Acme Inc." both end in one full stop."""
+    text = str(name)
+    return text if text.endswith(".") else f"{text}."
+
+
 @register.simple_tag
 def ago(value: datetime | str | None, never: str = "never") -> SafeString | str:
     """Write an instant by its distance from now: "4 min ago", and as a day when it is older than a day."""

@@ -162,7 +162,7 @@ def test_an_approval_that_broke_off_is_finished_and_not_repeated(
 
 
 def test_a_decided_request_cannot_be_decided_again(cast: Cast, asked: Grant) -> None:
-    services.decline(asked, cast.ana, "not needed")
+    services.decline(asked, cast.ana, signer_of(cast.ana), "not needed")
     with pytest.raises(WrongState):
         services.approve(asked, cast.ana, signer_of(cast.ana), timezone.now() + timedelta(days=1))
 
@@ -224,3 +224,27 @@ def test_a_grant_that_the_curator_wrote_waits_for_the_new_owner(
     ana.post(f"/grants/{grant.pk}/confirm/")
     assert "A curator wrote this" not in ana.get(page).content.decode()
     assert browser_of(cast.cora).get(f"/grants/{grant.pk}/").status_code == 404
+
+
+def test_while_it_is_being_approved_a_request_cannot_be_withdrawn(cast: Cast, asked: Grant) -> None:
+    Grant.LIFECYCLE.move(asked, "take")
+    with pytest.raises(WrongState):
+        services.withdraw(asked, cast.dan)
+
+
+def test_declining_an_approval_that_broke_off_revokes_what_it_wrote(
+    cast: Cast, acme: Twin, asked: Grant
+) -> None:
+    services.approve(asked, cast.ana, signer_of(cast.ana), timezone.now() + timedelta(days=30))
+    Grant.objects.update(state="approving", expires_at=None)
+    asked.refresh_from_db()
+    services.decline(asked, cast.ana, signer_of(cast.ana), "not needed")
+    (row,) = client_of(acme, cast.ana).get("/v1/grants")["grants"]
+    assert row["status"] == "revoked"
+
+
+def test_an_approval_that_the_twin_refuses_leaves_the_request_open(cast: Cast, asked: Grant) -> None:
+    with pytest.raises(mesh.TwinError):
+        services.approve(asked, cast.eve, signer_of(cast.eve), timezone.now() + timedelta(days=30))
+    asked.refresh_from_db()
+    assert asked.state == "requested"

@@ -23,10 +23,16 @@ def bare_machine() -> Iterator[Machine]:
     yield from _machine()
 
 
-def _machine() -> Iterator[Machine]:
+@pytest.fixture
+def small_machine() -> Iterator[Machine]:
+    """A machine without twins, on which two twins may be awake."""
+    yield from _machine("--most-awake", "2")
+
+
+def _machine(*options: str) -> Iterator[Machine]:
     # Not tmp_path: its length would move the sockets out of the home.
     with TemporaryDirectory() as folder:
-        machine = Machine(Path(folder) / "home")
+        machine = Machine(Path(folder) / "home", *options)
         machine.start()
         yield machine
         machine.close()

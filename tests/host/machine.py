@@ -23,8 +23,9 @@ PATIENCE_SECONDS = 30.0
 class Machine:
     """Starts hosts on one home; every twin belongs to the same owner."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *options: str) -> None:
         self.home = home
+        self.options = options
         self.client = HostClient(home)
         self.ids: dict[str, str] = {}
         self._hosts: list[subprocess.Popen[str]] = []
@@ -40,7 +41,7 @@ class Machine:
         eventually(self._answers)
 
     def start_host(self) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "twins.host", "serve", "--home", str(self.home)]
+        command = [sys.executable, "-m", "twins.host", "serve", "--home", str(self.home), *self.options]
         # A session of its own, so that Ctrl-C can be played without reaching the tests.
         return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
 

@@ -129,3 +129,13 @@ def test_a_script_that_comes_late_does_not_leave_the_page_silent(people: People)
     cora.route("**/hx-ws*", late)
     cora.goto("/desk/")
     expect(cora.locator("#live-mark")).to_have_text("Live")
+
+
+def test_signing_out_in_one_tab_ends_the_live_pages_of_the_others(people: People) -> None:
+    cora = people.tab("cora@mycelium.example")
+    cora.goto("/desk/")
+    expect(cora.locator("#live-mark")).to_have_text("Live")
+    other = cora.context.new_page()
+    other.goto("/")
+    other.get_by_role("button", name="Sign out").click()
+    expect(cora.locator("#live-mark")).to_contain_text("Signed out")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import pytest
 from django.test import Client
 
@@ -57,7 +60,7 @@ def sti(cast: Cast, plant_twin: PlantTwin, ledger: Twin) -> Twin:
 def test_a_message_reaches_its_recipient_and_nobody_else(
     cast: Cast, ledger: Twin, acme: Twin, csp: Twin, sti: Twin
 ) -> None:
-    number = services.publish(ledger, acme, signer_of(cast.ana), csp, CONTENT)
+    number = services.publish(ledger, acme, signer_of(cast.ana), csp, CONTENT, once="0" * 16)
     for twin, user in ((acme, cast.ana), (csp, cast.dan)):
         (found,) = queries.documents(ledger, twin, signer_of(user))
         assert (found["id"], found["content"]["text"]) == (number, CONTENT["text"])
@@ -69,10 +72,38 @@ def test_a_message_reaches_its_recipient_and_nobody_else(
 
 
 def test_the_ledgers_keepers_read_no_document(cast: Cast, ledger: Twin, acme: Twin, csp: Twin) -> None:
-    services.publish(ledger, acme, signer_of(cast.ana), csp, CONTENT)
+    services.publish(ledger, acme, signer_of(cast.ana), csp, CONTENT, once="0" * 16)
     with pytest.raises(mesh.TwinError) as refusal:
         mesh.client(ledger, mesh.platform_signer()).objects("documents")
     assert refusal.value.status == 403
+
+
+def test_the_ledgers_keepers_find_no_text_in_its_log_neither_of_a_taken_nor_of_a_refused_document(
+    cast: Cast, ledger: Twin, acme: Twin, csp: Twin, plant_twin: PlantTwin
+) -> None:
+    services.publish(ledger, acme, signer_of(cast.ana), csp, CONTENT)
+    client = mesh.client(ledger, assert_as(client_of(acme, cast.ana), ledger.ulid))
+    whole = {"type": "message", "to": csp.subject, "body": CONTENT}
+    refused: list[tuple[str, dict[str, object]]] = [
+        ("submit_document", {**whole, "to": "twin:00000000000000000000000000"}),
+        ("submit_document", {**whole, "type": CONTENT["text"]}),
+        ("submit_document", {**whole, "body": {**CONTENT, CONTENT["text"]: ""}}),
+        ("submit_document", {**whole, CONTENT["text"]: 1}),
+        ("submit_document", dict(CONTENT)),
+        ("submit_documents", whole),
+    ]
+    for reducer, args in refused:
+        with pytest.raises(mesh.TwinError):
+            client.call(reducer, args)
+    keeper = mesh.client(ledger, mesh.platform_signer())
+    with pytest.raises(mesh.TwinError):
+        keeper.call("submit_document", whole)
+    records = keeper.get("/v1/log", {"limit": 1000})["records"]
+    taken, *rest = [one for one in records if one["reducer"].startswith("submit_document")]
+    digest = hashlib.sha256(json.dumps(CONTENT, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    assert taken["args"] == {"type": "message", "to": csp.subject, "sha256": digest}
+    assert [one["kind"] for one in rest] == ["failed"] * len(refused) + ["denied"]
+    assert "recall" not in json.dumps(records)
 
 
 def test_the_ledgers_keepers_cannot_put_their_own_key_in_a_participants_place(
@@ -119,12 +150,12 @@ def test_a_twin_that_takes_no_part_can_neither_send_nor_read(
 ) -> None:
     outside = plant_twin("outside", owner=cast.ben)
     with pytest.raises(mesh.TwinError) as refusal:
-        services.publish(ledger, outside, signer_of(cast.ben), csp, CONTENT)
+        services.publish(ledger, outside, signer_of(cast.ben), csp, CONTENT, once="0" * 16)
     assert refusal.value.status in (401, 403)
 
 
 def test_the_pages_show_inbox_and_outbox_and_publish(cast: Cast, ledger: Twin, acme: Twin, csp: Twin) -> None:
-    fields = {"sender": acme.slug, "recipient": csp.slug, **CONTENT}
+    fields = {"sender": acme.slug, "recipient": csp.slug, **CONTENT, "once": "0" * 16}
     assert browser_of(cast.ana).post("/ledger/", fields).status_code == 302
     sent, received = _subjects(browser_of(cast.ana)), _subjects(browser_of(cast.dan))
     assert sent == ([], ["Lot 77"])
@@ -137,7 +168,7 @@ def test_the_pages_show_inbox_and_outbox_and_publish(cast: Cast, ledger: Twin, a
 def test_nobody_publishes_for_a_twin_that_is_not_theirs(
     cast: Cast, ledger: Twin, acme: Twin, csp: Twin
 ) -> None:
-    fields = {"sender": acme.slug, "recipient": csp.slug, **CONTENT}
+    fields = {"sender": acme.slug, "recipient": csp.slug, **CONTENT, "once": "0" * 16}
     answer = browser_of(cast.dan).post("/ledger/", fields)
     assert answer.status_code == 422
 

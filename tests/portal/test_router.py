@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import urllib.request
 import uuid
 from urllib.parse import urlsplit
 
@@ -32,6 +33,12 @@ def test_a_twin_answers_through_the_router_as_on_its_own_socket(running: PortalP
     status, body, _ = ask(running, "GET", "/api/csp/.well-known/mycelium.json")
     assert status == 200
     assert json.loads(body)["slug"] == "csp"
+
+
+def test_on_the_portals_origin_a_twins_answer_is_inert(running: PortalProcess) -> None:
+    with urllib.request.urlopen(f"{running.url}/api/csp/.well-known/mycelium.json") as answer:
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "sandbox" in answer.headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize(

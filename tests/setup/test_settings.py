@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from portal import environment
 
 SETTINGS = Path(__file__).resolve().parents[2] / "portal" / "settings.py"
-SERVICES = ("DATABASE_URL", "REDIS_URL", "MYCELIUM_OUTBOUND_ALLOW", "DATABASE_POOL", "OPENFGA_API_URL")
+SERVICES = ("DATABASE_URL", "REDIS_URL", "MYCELIUM_OUTBOUND_ALLOW", "DATABASE_POOL")
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def settings() -> dict[str, Any]:
         ("REDIS_URL", "http://:hunter2@cache", "starts with redis://"),
         ("PUBLIC_URL", "mycelium.example.org", "starts with http://"),
         ("PUBLIC_URL", "https:///x", "an address such as https://"),
-        ("OPENFGA_API_URL", "ftp://fga", "starts with http://"),
+        ("ROUTER_URL", "ftp://router", "starts with http://"),
         ("MYCELIUM_OUTBOUND_ALLOW", "10.0.0.0/33", "networks such as 127.0.0.0/8"),
         ("MYCELIUM_OUTBOUND_ALLOW", "10.0.0.1/8", "networks such as 127.0.0.0/8"),
         ("LOG_LEVEL", "LOUD", "one of DEBUG, INFO, WARNING, ERROR"),

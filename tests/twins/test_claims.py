@@ -10,9 +10,9 @@ from portal.models import User
 from portal.states import WrongState
 from tests.cast import Cast, PlantTwin, browser_of
 from tests.wellknown import Site, site
-from twins import proofs
+from twins import mesh, proofs
 from twins.models import Claim, DeskEntry, Membership, Twin
-from twins.operations import driver
+from twins.operations import driver, handover
 from twins.services import claims
 
 
@@ -63,6 +63,10 @@ def test_claiming_through_the_pages_shows_where_the_file_must_lie(
         "gmail.com",
         "a..b",
         "acme.example:99999999",
+        "com",
+        "169.254.169.254",
+        "localhost:99999",
+        "http://[",
     ],
 )
 def test_what_is_no_domain_of_the_entity_is_refused_beside_the_field(
@@ -218,3 +222,78 @@ def test_a_claim_is_seen_by_its_claimant_alone(cast: Cast, acme: Twin) -> None:
     claim = start(acme, cast.ana, "acme.example")
     assert browser_of(cast.eve).get(f"/claims/{claim.pk}/").status_code == 404
     assert browser_of(cast.eve).post(f"/claims/{claim.pk}/check/").status_code == 404
+
+
+def approved(twin: Twin, cast: Cast, server: Site) -> Claim:
+    claim = start(twin, cast.ana, server.domain)
+    publish(claim, server)
+    claims.check_proof(claim)
+    return claims.decide(claim, cast.cora, "approve", "control proved", "")
+
+
+def test_an_operation_that_is_tried_again_hands_no_declined_claim_over(
+    cast: Cast, acme: Twin, domain: Site
+) -> None:
+    claim = approved(acme, cast, domain)
+    operation, files = claim.operation, dict(domain.files)
+    assert operation is not None
+    domain.files.clear()
+    driver.run(operation.pk)
+    claim.refresh_from_db()
+    claims.decide(claim, cast.cora, "decline", "wrong domain", "")
+    domain.files.update(files)
+    operation.refresh_from_db()
+    driver.retry(operation)
+    driver.run(operation.pk)
+    operation.refresh_from_db()
+    assert operation.state == "failed"
+    assert mesh.client(acme).about()["state"] == "virtual"
+
+
+def test_a_claim_goes_back_to_the_desk_only_while_the_twin_is_virtual(
+    cast: Cast, acme: Twin, domain: Site
+) -> None:
+    claim = approved(acme, cast, domain)
+    owner = {"owner": cast.ana.subject, "owner_name": "Ana", "owner_key": cast.ana.public_key}
+    key = f"claim:{claim.pk}"
+    mesh.client(acme, mesh.platform_signer()).call("claim", owner, idempotency_key=key)
+    handover._failed({"claim": str(claim.pk)}, "the answer was lost")
+    claim.refresh_from_db()
+    assert claim.state == "handover"
+    assert claim.operation is not None
+    driver.run(claim.operation.pk)
+    claim.refresh_from_db()
+    assert claim.state == "claimed"
+
+
+def test_a_verdict_takes_only_reasons_that_go_with_it(cast: Cast, acme: Twin, domain: Site) -> None:
+    claim = start(acme, cast.ana, domain.domain)
+    publish(claim, domain)
+    claims.check_proof(claim)
+    fields = {"verdict": "approve", "reason": "wrong_domain", "note": ""}
+    assert browser_of(cast.cora).post(f"/desk/claims/{claim.pk}/", fields).status_code == 422
+    claim.refresh_from_db()
+    assert claim.state == "review"
+
+
+def test_of_two_claims_only_one_is_handed_over_at_a_time(cast: Cast, acme: Twin, domain: Site) -> None:
+    approved(acme, cast, domain)
+    rival = start(acme, cast.eve, domain.domain)
+    publish(rival, domain)
+    claims.check_proof(rival)
+    with pytest.raises(claims.NotClaimable, match="being handed over"):
+        claims.decide(rival, cast.cora, "approve", "control proved", "")
+
+
+def test_a_decided_claim_keeps_the_evidence_it_was_decided_on(cast: Cast, acme: Twin, domain: Site) -> None:
+    claim = approved(acme, cast, domain)
+    domain.files.clear()
+    assert browser_of(cast.ana).post(f"/claims/{claim.pk}/check/").status_code == 409
+    claim.refresh_from_db()
+    assert claim.proof_state == "passed"
+
+
+def test_each_open_claim_is_looked_at_once_a_minute(cast: Cast, acme: Twin, domain: Site) -> None:
+    claim = start(acme, cast.ana, domain.domain)
+    assert claims.due_for_proof() == [claim.pk]
+    assert claims.due_for_proof() == []

@@ -61,7 +61,9 @@ def test_an_object_entered_by_hand_is_in_the_twin_and_not_in_the_portals_databas
     [
         ({"id": "x", "body": "{"}, "valid JSON"),
         ({"id": "x", "body": "[1]"}, "Expected an object"),
-        ({"id": "../x", "body": "{}"}, "valid value"),
+        ({"id": "x", "body": '{"price": NaN}'}, "not usable JSON"),
+        ({"id": "x", "body": '{"price": 1.5}'}, "numbers here are whole"),
+        ({"id": "../x", "body": "{}"}, "letters, digits"),
         ({"id": "", "body": "{}"}, "required"),
     ],
 )
@@ -102,7 +104,7 @@ def test_the_audit_names_caller_time_and_effect_and_filters_by_quarter(ana: Clie
 
 
 def test_verify_reads_the_chain_and_says_that_it_is_whole(ana: Client, acme: Twin) -> None:
-    page = ana.post(f"/console/{acme.slug}/audit/verify/")
+    page = ana.get(f"/console/{acme.slug}/audit/", {"verify": "1"})
     assert page.context["verified"]["ok"]
     assert page.context["verified"]["records"] >= 1
 
@@ -144,3 +146,16 @@ def test_the_last_owner_stays(ana: Client, acme: Twin, cast: Cast) -> None:
 def test_nobody_without_an_account_can_be_added(ana: Client, acme: Twin) -> None:
     answer = ana.post(f"/console/{acme.slug}/people/", {"email": "nobody@people.example", "role": "admin"})
     assert answer.status_code == 422
+
+
+def test_an_object_is_deleted_by_hand(ana: Client, acme: Twin, cast: Cast) -> None:
+    ana.post(f"/console/{acme.slug}/memory/catalogue/", {"id": "a-1", "body": "{}"})
+    assert ana.post(f"/console/{acme.slug}/memory/catalogue/remove/", {"id": "a-1"}).status_code == 302
+    assert client_of(acme, cast.ana).objects("catalogue")["objects"] == []
+
+
+@pytest.mark.parametrize("page", ["", "export.csv", "export.jsonl"])
+def test_a_quarter_that_is_none_is_refused_and_filters_nothing_silently(
+    ana: Client, acme: Twin, page: str
+) -> None:
+    assert ana.get(f"/console/{acme.slug}/audit/{page}", {"quarter": "bad"}).status_code == 400

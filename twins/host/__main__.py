@@ -1,4 +1,4 @@
-"""`python -m twins.host serve --home DIR [--allow NET]...`."""
+"""`python -m twins.host serve --home DIR [--allow NET]... [--most-awake N]`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from setproctitle import setproctitle
 
 from twins.host.lock import HomeInUse
+from twins.host.pool import MOST_AWAKE
 from twins.host.server import Host
 
 
@@ -20,7 +21,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     setproctitle("mycelium-host")
     try:
-        return Host(arguments.home, arguments.allow).run()
+        return Host(arguments.home, arguments.allow, arguments.most_awake).run()
     except (HomeInUse, OSError) as error:
         print(f"mycelium-host: {error}", file=sys.stderr)
         return 1
@@ -45,6 +46,14 @@ def _arguments() -> argparse.Namespace:
         metavar="NET",
         help="a private network that the twins may fetch from, such as 10.0.0.0/8; may be repeated",
     )
+    serve.add_argument(
+        "--most-awake",
+        type=_count,
+        default=MOST_AWAKE,
+        metavar="N",
+        help="how many twins may be awake at once before the one that woke first is put to sleep; "
+        "twins that are kept awake count but stay awake (default: %(default)s)",
+    )
     return parser.parse_args()
 
 
@@ -55,6 +64,12 @@ def _network(text: str) -> str:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a network: expected one such as 10.0.0.0/8"
         ) from error
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of twins: expected 1 or more")
+    return int(text)
 
 
 if __name__ == "__main__":

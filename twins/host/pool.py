@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 from twins.host import paths
@@ -15,22 +17,37 @@ from twins.host.loop import Loop
 from twins.host.placement import read_placement
 from twins.host.seat import Seat
 
+MOST_AWAKE = 200
 _GRACE_SECONDS = 10.0
+_ROOM_SECONDS = 0.05
 _log = logging.getLogger(__name__)
 
 
 class Pool:
     """Starts a process when somebody calls, takes the socket back when it ends.
 
+    When `most_awake` processes run, the twin that woke first goes to sleep before another wakes; twins that
+    are kept awake stay, and when there are no others the pool grows past its limit.
+
     `leave_host` closes, in a forked process, what the rest of the host has open.
     """
 
-    def __init__(self, loop: Loop, home: Path, allow: Sequence[str], leave_host: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        home: Path,
+        allow: Sequence[str],
+        most_awake: int,
+        leave_host: Callable[[], None],
+    ) -> None:
         self._loop = loop
         self._home = home
         self._twins = paths.twins_dir(home)
         self._allow = tuple(allow)
+        self._most_awake = most_awake
         self._leave_host = leave_host
+        self._queue: deque[Seat] = deque()
+        self._making_room = False
         self._processes: dict[int, Callable[[int], None]] = {}
         self._stopping = False
         self.seats: dict[str, Seat] = {}
@@ -60,21 +77,25 @@ class Pool:
         return seat
 
     def start(self, seat: Seat) -> None:
-        """Fork the twin's process and leave its socket to it."""
+        """Fork the twin's process and leave its socket to it, now or when there is room."""
         self._loop.unwatch(seat.listener)
-        serve = partial(serve_twin, seat.directory, seat.listener, seat.placement, self._allow)
-        try:
-            pid = fork(f"mycelium-twin {seat.slug}", partial(self._leave, seat), serve)
-        except OSError as error:
-            _log.error("twin %s cannot be started: %s", seat.slug, error.strerror)
-            self._ended(seat, error.errno or 1)
-            return
-        seat.started(pid)
-        self._processes[pid] = partial(self._ended, seat)
+        if seat not in self._queue:
+            self._queue.append(seat)
+            self._admit()
+        if self._queue and not self._making_room:
+            self._make_room()
+
+    def queued(self, seat: Seat) -> bool:
+        """Does the twin wait for room?"""
+        return seat in self._queue
 
     def end(self, seat: Seat) -> None:
         """Tell the twin's process to end and kill it when it does not."""
         seat.told_to_sleep = True
+        if seat in self._queue:
+            self._queue.remove(seat)
+            self._settle(seat)
+            seat.resume()
         if seat.pid is not None:
             os.kill(seat.pid, signal.SIGTERM)
             self._loop.later(_GRACE_SECONDS, partial(self._kill, seat, seat.pid))
@@ -88,8 +109,9 @@ class Pool:
         while self._processes:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
-                return
+                break
             self._processes.pop(pid)(os.waitstatus_to_exitcode(status))
+        self._admit()
 
     def stop(self) -> None:
         """Tell every process to end, kill what is left after a while, or at once when told again."""
@@ -106,6 +128,35 @@ class Pool:
         """Give every socket up."""
         for seat in self.seats.values():
             seat.close()
+
+    def _admit(self) -> None:
+        while self._queue and not self._stopping:
+            awake = [seat for seat in self.seats.values() if seat.pid is not None]
+            if len(awake) >= self._most_awake and not all(seat.placement.keep_awake for seat in awake):
+                return
+            self._fork(self._queue.popleft())
+
+    def _make_room(self) -> None:
+        self._making_room = bool(self._queue) and not self._stopping
+        if not self._making_room:
+            return
+        ending = sum(seat.pid is not None and seat.told_to_sleep for seat in self.seats.values())
+        able = sorted(filter(Seat.can_make_room, self.seats.values()), key=attrgetter("began"))
+        for seat in able[: max(0, len(self._queue) - ending)]:
+            self.end(seat)
+        self._loop.later(_ROOM_SECONDS, self._make_room)
+
+    def _fork(self, seat: Seat) -> None:
+        serve = partial(serve_twin, seat.directory, seat.listener, seat.placement, self._allow)
+        try:
+            pid = fork(f"mycelium-twin {seat.slug}", partial(self._leave, seat), serve)
+        except OSError as error:
+            _log.error("twin %s cannot be started: %s", seat.slug, error.strerror)
+            self._ended(seat, error.errno or 1)
+            return
+        seat.started(pid)
+        self._processes[pid] = partial(self._ended, seat)
+        seat.resume()
 
     def _settle(self, seat: Seat) -> None:
         if self._stopping or seat.pid is not None:
@@ -126,9 +177,7 @@ class Pool:
             self._loop.later(delay, partial(self._settle, seat))
         else:
             self._settle(seat)
-        waiting, seat.waiting = seat.waiting, []
-        for resume in waiting:
-            resume()
+        seat.resume()
 
     def _leave(self, own: Seat | None) -> None:
         self._leave_host()

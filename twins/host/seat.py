@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ _FIRST_DELAY = 0.1
 _LONGEST_DELAY = 10.0
 _HEALTHY_SECONDS = 10.0
 _PATIENCE = 5
+_STAY_SECONDS = 0.5
 
 
 class SeatStatus(TypedDict):
@@ -31,7 +33,7 @@ class SeatStatus(TypedDict):
 
 
 class Seat:
-    """Keeps what must outlive the twin's process: the socket, the failures and who waits for the end."""
+    """Keeps what must outlive the twin's process: the socket, the failures and who waits for its turn."""
 
     def __init__(self, slug: str, directory: Path, placement: Placement, path: Path) -> None:
         self.slug = slug
@@ -44,7 +46,8 @@ class Seat:
         self.waiting: list[Callable[[], None]] = []
         self._failures = 0
         self._was_killed = False
-        self._began = 0.0
+        self._stays_until = 0.0
+        self.began = 0.0
 
     @property
     def state(self) -> str:
@@ -62,12 +65,31 @@ class Seat:
         """A process serves the twin now."""
         self.pid = pid
         self.told_to_sleep = False
-        self._began = time.monotonic()
+        self.began = time.monotonic()
+        self._stays_until = self.began + _STAY_SECONDS
+
+    def resume(self) -> None:
+        """Tell who waited that the process has started or ended."""
+        waiting, self.waiting = self.waiting, []
+        for resume in waiting:
+            resume()
+
+    def can_make_room(self) -> bool:
+        """May another twin have its place? Not before those who woke it had the time to be answered."""
+        if self.pid is None or self.told_to_sleep or self.placement.keep_awake:
+            return False
+        poll = select.poll()
+        poll.register(self.listener, select.POLLIN)
+        now = time.monotonic()
+        # Callers still wait on the socket: ended now, the twin would only be woken for them again.
+        if poll.poll(0):
+            self._stays_until = now + _STAY_SECONDS
+        return now >= self._stays_until
 
     def ended(self, code: int) -> float:
         """The process ended (below 0: by a signal) or could not start; return the seconds until the next."""
         self._was_killed = code < 0
-        lived = 0.0 if self.pid is None else time.monotonic() - self._began
+        lived = 0.0 if self.pid is None else time.monotonic() - self.began
         self.pid = None
         if code == 0 or self.told_to_sleep:
             self._failures = 0

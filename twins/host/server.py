@@ -18,7 +18,7 @@ from twins.host.control import Control, Reply
 from twins.host.lock import lock_home
 from twins.host.loop import Loop
 from twins.host.placement import Placement
-from twins.host.pool import Pool
+from twins.host.pool import MOST_AWAKE, Pool
 from twins.host.requests import Create, List, Ping, Request, Sleep, Wake, parse
 from twins.host.seat import Seat
 from twins.runtime.module import load
@@ -29,11 +29,12 @@ _log = logging.getLogger(__name__)
 class Host:
     """Serves every twin under `<home>/twins`, from construction until `run` returns.
 
-    `allow` are the private networks that the twins' outbound fetches may reach. Raises HomeInUse when
-    another host serves this home, PermissionError when a folder is not private.
+    `allow` are the private networks that the twins' outbound fetches may reach, `most_awake` is how many
+    twins may be awake at once. Raises HomeInUse when another host serves this home, PermissionError when a
+    folder is not private.
     """
 
-    def __init__(self, home: Path, allow: Sequence[str] = ()) -> None:
+    def __init__(self, home: Path, allow: Sequence[str] = (), most_awake: int = MOST_AWAKE) -> None:
         os.umask(0o077)
         _allow_many_sockets()
         self._twins = paths.twins_dir(home)
@@ -45,7 +46,7 @@ class Host:
         nursery.sweep(self._twins)
         self._births: dict[str, _Birth] = {}
         self._loop = Loop()
-        self._pool = Pool(self._loop, home, allow, self._leave)
+        self._pool = Pool(self._loop, home, allow, most_awake, self._leave)
         self._control = Control(self._loop, paths.host_socket(home), self._answer)
 
     def run(self) -> int:
@@ -110,7 +111,10 @@ class Host:
             return
         if seat.pid is None:
             self._pool.start(seat)
-        reply(dict(seat.status()))
+        if self._pool.queued(seat):
+            seat.waiting.append(lambda: reply(dict(seat.status())))
+        else:
+            reply(dict(seat.status()))
 
     def _put_to_sleep(self, seat: Seat, reply: Reply) -> None:
         if seat.pid is not None:

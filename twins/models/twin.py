@@ -73,7 +73,8 @@ class Twin(models.Model):
 
     @property
     def is_claimable(self) -> bool:
-        return self.state == self.State.VIRTUAL
+        """Whether its entity may claim it; the ledger is nobody's."""
+        return self.state == self.State.VIRTUAL and self.kind != self.Kind.LEDGER
 
 
 class Membership(models.Model):

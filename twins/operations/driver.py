@@ -82,7 +82,7 @@ def enqueue(pk: uuid.UUID) -> None:
 
     def send() -> None:
         try:
-            current_app.send_task("twins.tasks.run_operation", [str(pk)], ignore_result=True)
+            current_app.send_task("twins.tasks.run_operation", [str(pk)], ignore_result=True, expires=30)
         except Exception:
             log.warning("the broker did not take the nudge", exc_info=True)
 

@@ -22,8 +22,8 @@ def declare() -> None:
         Step("proof", "Check the proof once more", _proof),
         Step("transfer", "Hand the twin over, in one commit", _transfer),
         Step("refuse", "See that the platform is refused", _refuse),
-        Step("ledger", "Let it take part in the ledger", _ledger),
         Step("record", "Enter the owner in the directory", _record),
+        Step("ledger", "Let it take part in the ledger", _ledger),
     )
     register(Kind("handover", steps, failed=_failed))
 
@@ -32,8 +32,16 @@ def _claim(args: dict[str, Any]) -> Claim:
     return Claim.objects.select_related("twin", "claimant").get(pk=args["claim"])
 
 
-def _proof(args: dict[str, Any]) -> str:
+def _approved(args: dict[str, Any]) -> Claim:
+    """The claim, which must still be in handover: a later verdict stops an operation that is retried."""
     claim = _claim(args)
+    if claim.state != Claim.State.HANDOVER:
+        raise GiveUp(f"The claim is {claim.get_state_display().lower()}: nothing is handed over.")
+    return claim
+
+
+def _proof(args: dict[str, Any]) -> str:
+    claim = _approved(args)
     found = claims.look(claim)
     if not found.ok:
         raise GiveUp(f"The proof is gone: {found.message}")
@@ -41,7 +49,7 @@ def _proof(args: dict[str, Any]) -> str:
 
 
 def _transfer(args: dict[str, Any]) -> str:
-    claim = _claim(args)
+    claim = _approved(args)
     owner = {
         "owner": claim.claimant.subject,
         "owner_name": claim.claimant.name,
@@ -69,7 +77,10 @@ def _ledger(args: dict[str, Any]) -> str:
     claim, ledger = _claim(args), the_ledger()
     if ledger is None:
         return "this mesh has no ledger"
-    register_in_ledger(ledger, claim.twin)
+    try:
+        register_in_ledger(ledger, claim.twin)
+    except mesh.TwinError as refusal:
+        return f"the ledger refused: {refusal.detail}"
     return f"{claim.twin.name} can send and receive documents"
 
 
@@ -80,4 +91,8 @@ def _record(args: dict[str, Any]) -> str:
 
 
 def _failed(args: dict[str, Any], error: str) -> None:
-    claims.take_back(_claim(args), error)
+    """Back to the curators, unless the twin says that it is in its owner's hands already."""
+    claim = _claim(args)
+    about = mesh.about(claim.twin)
+    if about is not None and about["state"] == "virtual":
+        claims.take_back(claim, error)

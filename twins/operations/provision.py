@@ -13,7 +13,7 @@ FIRST_LOOK = 8.0
 
 
 def declare() -> None:
-    """Make the kind known. ``args``: ``twin`` (uuid), ``genesis``, ``placement``, ``module``, ``become``."""
+    """Make the kind known. ``args``: ``twin`` (uuid), ``genesis``, ``placement``, ``become``."""
     steps = (
         Step("create", "Make its directory and key", _create),
         Step("wake", "Start its process", _wake),

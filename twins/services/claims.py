@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import uuid
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from portal.models import User
@@ -18,6 +18,7 @@ from twins.operations import driver
 from twins.proofs import Found
 
 LIFETIME = timedelta(days=14)
+PLATFORM = "Mycelium"  # no person can sign up under this name
 VERDICTS = {"approve": "approve", "decline": "decline", "more": "ask"}
 
 
@@ -49,7 +50,12 @@ def look(claim: Claim) -> Found:
 
 
 def check_proof(claim: Claim) -> Found:
-    """Look for the proof and store what was found; a proof that fits puts the claim before the curators."""
+    """Look for the proof and store what was found; a proof that fits puts the claim before the curators.
+
+    Raises WrongState when the claim is past its review: what was decided on stays as it was.
+    """
+    if claim.state not in (Claim.State.OPEN, Claim.State.REVIEW, Claim.State.MORE):
+        raise WrongState(f"This claim is {claim.get_state_display().lower()}: there is nothing to look for.")
     found = look(claim)
     state = Claim.ProofState.PASSED if found.ok else _unproved(found)
     seen = {
@@ -61,7 +67,7 @@ def check_proof(claim: Claim) -> Found:
     with transaction.atomic():
         if found.ok and claim.state == Claim.State.OPEN:
             Claim.LIFECYCLE.move(claim, "prove", **seen)
-            _note(claim, "Mycelium", f"found the proof on {claim.domain}")
+            _note(claim, PLATFORM, f"found the proof on {claim.domain}")
             push("desk", "desk.changed")
         else:
             Claim.objects.filter(pk=claim.pk).update(**seen)
@@ -70,18 +76,19 @@ def check_proof(claim: Claim) -> Found:
     return found
 
 
-def waiting_for_proof() -> QuerySet[Claim]:
-    """Open claims whose proof was not looked for within the last minute."""
-    stale = timezone.now() - timedelta(minutes=1)
-    open_ = Claim.objects.select_related("twin", "claimant").filter(state=Claim.State.OPEN)
-    return open_.exclude(checked_at__gt=stale).order_by("checked_at")[:50]
+def due_for_proof() -> list[uuid.UUID]:
+    """Open claims whose proof was not looked for within the last minute; each is given out once a minute."""
+    now = timezone.now()
+    rows = Claim.objects.filter(state=Claim.State.OPEN).exclude(checked_at__gt=now - timedelta(minutes=1))
+    due = list(rows.order_by("checked_at").values_list("pk", flat=True)[:50])
+    return [pk for pk in due if rows.filter(pk=pk).update(checked_at=now)]
 
 
 def expire_overdue() -> int:
     """End the claims whose deadline passed without a proof; how many."""
     ended = 0
     for claim in Claim.objects.filter(state__in=["open", "more"], deadline__lt=timezone.now()):
-        ended += _end(claim, "expire", "Mycelium", "the claim ended: 14 days went by")
+        ended += _end(claim, "expire", PLATFORM, "the claim ended: 14 days went by")
     return ended
 
 
@@ -102,6 +109,8 @@ def decide(claim: Claim, curator: User, verdict: str, reason: str, note: str) ->
     """
     if claim.claimant_id == curator.pk:
         raise NotClaimable("This is your own claim: another curator must decide it.")
+    if verdict == "approve" and claim.twin.claims.filter(state=Claim.State.HANDOVER).exists():
+        raise NotClaimable("Another claim to this twin is being handed over.")
     before = claim.get_state_display()
     said = {"decided_by": curator, "decided_at": timezone.now(), "reason": reason, "note": note}
     with transaction.atomic():
@@ -113,7 +122,7 @@ def decide(claim: Claim, curator: User, verdict: str, reason: str, note: str) ->
         DeskEntry.objects.create(
             curator=curator,
             verb=verdict,
-            object=str(claim),
+            object=str(claim)[:200],
             reason=f"{reason}. {note}".strip(". "),
             before=before,
             after=claim.get_state_display(),
@@ -131,9 +140,9 @@ def complete(claim: Claim) -> None:
             Twin.LIFECYCLE.move(claim.twin, "hand over")
         if claim.state == Claim.State.HANDOVER:
             Claim.LIFECYCLE.move(claim, "complete")
-            _note(claim, "Mycelium", f"{claim.claimant.name} owns {claim.twin.name}")
+            _note(claim, PLATFORM, f"{claim.claimant.name} owns {claim.twin.name}")
         for rival in claim.twin.claims.filter(state__in=["open", "review", "more"]):
-            _end(rival, "lose", "Mycelium", "another claim to this twin was approved")
+            _end(rival, "lose", PLATFORM, "another claim to this twin was approved")
         _tell(claim)
 
 
@@ -141,7 +150,7 @@ def take_back(claim: Claim, error: str) -> None:
     """The handover failed before anything changed hands: the case goes back to the curators."""
     if claim.state == Claim.State.HANDOVER:
         Claim.LIFECYCLE.move(claim, "return")
-        _note(claim, "Mycelium", f"the handover stopped: {error}")
+        _note(claim, PLATFORM, f"the handover stopped: {error}")
         _tell(claim)
 
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from portal.keyring import signer_for
 from twins import access, mesh, quarters, queries, trail
@@ -25,22 +26,16 @@ COLUMNS = ("seq", "time", "kind", "caller", "reducer", "args", "effects", "error
 
 @require_safe
 def page(request: HttpRequest, slug: str) -> HttpResponse:
-    """The log, newest first; filtered by quarter and caller."""
+    """The log, newest first, by quarter and caller; ``?verify=1`` has the twin read its chain again."""
     twin = access.own_twin(request, slug)
-    return render(request, "console/audit.html", _context(request, twin, None))
-
-
-@require_POST
-def verify(request: HttpRequest, slug: str) -> HttpResponse:
-    """Have the twin read its chain again from the disk, and say what it found."""
-    twin = access.own_twin(request, slug)
-    found = mesh.client(twin, signer_for(request), timeout=60.0).get("/v1/verify")
-    return render(request, "console/audit.html", _context(request, twin, found))
+    client = mesh.client(twin, signer_for(request), timeout=60.0)
+    verified = client.get("/v1/verify") if request.GET.get("verify") else None
+    return render(request, "console/audit.html", _context(request, twin, client) | {"verified": verified})
 
 
 @require_safe
 def export(request: HttpRequest, slug: str, form: str) -> StreamingHttpResponse:
-    """The filtered log as a file: ``csv`` or ``jsonl``, streamed page by page."""
+    """The filtered log as a file, ``csv`` or ``jsonl``, asked of the twin page by page."""
     if form not in ("csv", "jsonl"):
         raise Http404
     twin = access.own_twin(request, slug)
@@ -56,17 +51,19 @@ def export(request: HttpRequest, slug: str, form: str) -> StreamingHttpResponse:
 
 
 def _filters(request: HttpRequest) -> dict[str, Any]:
-    """The protocol's filters from the page's; an unknown quarter filters nothing."""
+    """The protocol's filters from the page's. Raises BadRequest for a quarter that is none."""
     found: dict[str, Any] = {}
     if caller := request.GET.get("caller", "").strip():
         found["caller"] = caller[:100]
-    if span := quarters.span(request.GET.get("quarter", "")):
+    if quarter := request.GET.get("quarter"):
+        span = quarters.span(quarter)
+        if span is None:
+            raise BadRequest("Expected a quarter such as 2026-Q4.")
         found["since"], found["until"] = span
     return found
 
 
-def _context(request: HttpRequest, twin: Twin, verified: dict[str, Any] | None) -> dict[str, Any]:
-    client = mesh.client(twin, signer_for(request))
+def _context(request: HttpRequest, twin: Twin, client: TwinClient) -> dict[str, Any]:
     filters = _filters(request)
     start = request.GET.get("from", "")
     where = {"from": start} if start.isdigit() else {}
@@ -86,7 +83,6 @@ def _context(request: HttpRequest, twin: Twin, verified: dict[str, Any] | None) 
         "caller": request.GET.get("caller", ""),
         "callers": sorted(known.items(), key=lambda pair: pair[1]),
         "quarters": quarters.recent(twin.created),
-        "verified": verified,
         "export_csv_url": f"{reverse('audit-export', args=[twin.slug, 'csv'])}?{query}",
         "export_jsonl_url": f"{reverse('audit-export', args=[twin.slug, 'jsonl'])}?{query}",
     }

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from twins import access, casefile, figure, mesh, queries
-from twins.forms import REASONS, VerdictForm
+from twins.forms import VerdictForm
 from twins.models import Claim, DeskEntry
 from twins.services import claims
 
@@ -33,7 +33,7 @@ def case(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
-            claims.decide(claim, curator, data["verdict"], REASONS[data["reason"]], data["note"])
+            claims.decide(claim, curator, data["verdict"], form.reason_text, data["note"])
         except claims.NotClaimable as refusal:
             form.add_error(None, str(refusal))
         else:

@@ -20,7 +20,9 @@ def index(request: HttpRequest, slug: str = "") -> HttpResponse:
     """Search words and facets narrow the list; every state of it is a plain link."""
     branch = access.twin_or_404(slug) if slug else None
     q = request.GET.get("q", "").replace("\x00", "").strip()[:100]
-    chosen = {name: request.GET[name] for name in queries.FACETS if request.GET.get(name)}
+    chosen = {
+        name: request.GET[name].replace("\x00", "")[:100] for name in queries.FACETS if request.GET.get(name)
+    }
     base = reverse("branch", args=[slug]) if slug else reverse("explorer")
     found = queries.search(branch, q, chosen)
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))

@@ -7,10 +7,11 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.keyring import signer_for
 from twins import access, mesh, queries, sheet
+from twins.calls import taken
 from twins.forms import ObjectForm
 from twins.runtime.client import TwinClient
 
@@ -32,8 +33,7 @@ def one_slice(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     twin = access.own_twin(request, slug)
     client = mesh.client(twin, signer_for(request))
     form = ObjectForm(request.POST or None, initial=_initial(client, name, request.GET.get("edit", "")))
-    if request.method == "POST" and form.is_valid():
-        client.call("put", {"slice": name, **form.cleaned_data})
+    if request.method == "POST" and form.is_valid() and _put(client, form, name):
         messages.success(request, f"{form.cleaned_data['id']} is stored.")
         return redirect("memory-slice", slug, name)
     known = client.get("/v1/slices")["slices"]
@@ -47,10 +47,24 @@ def one_slice(request: HttpRequest, slug: str, name: str) -> HttpResponse:
         "slice": next((row for row in known if row["name"] == name), {"name": name, "title": name}),
         "next": page["next"],
         "form": form,
-        "edit": bool(request.GET.get("edit")),
+        "edit": request.GET.get("edit", ""),
         **sheet.table(page["objects"]),
     }
     return render(request, "console/memory.html", context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+def remove(request: HttpRequest, slug: str, name: str) -> HttpResponse:
+    """Take one object out of the slice."""
+    twin = access.own_twin(request, slug)
+    number = request.POST.get("id", "")
+    mesh.client(twin, signer_for(request)).call("delete", {"slice": name, "id": number})
+    messages.success(request, f"{number} is gone.")
+    return redirect("memory-slice", slug, name)
+
+
+def _put(client: TwinClient, form: ObjectForm, name: str) -> bool:
+    return taken(client, form, "put", {"slice": name, **form.cleaned_data})
 
 
 def _initial(client: TwinClient, name: str, wanted: str) -> dict[str, Any]:

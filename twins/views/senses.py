@@ -11,9 +11,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.keyring import signer_for
 from twins import access, figure, mesh, queries
+from twins.calls import taken
 from twins.forms import SenseForm
 from twins.models import Twin
-from twins.runtime.client import TwinClient
 
 
 @require_http_methods(["GET", "POST"])
@@ -27,8 +27,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     names = [(row["name"], row["title"]) for row in client.get("/v1/slices")["slices"]]
     chosen = next((row for row in found if row["name"] == request.GET.get("edit")), None)
     form = SenseForm(request.POST or None, names=names, initial=_initial(chosen))
-    if request.method == "POST" and form.is_valid():
-        _store(client, form.cleaned_data)
+    if request.method == "POST" and form.is_valid() and taken(client, form, "set_sense", _sense(form)):
         messages.success(request, f"{form.cleaned_data['title']} feeds {twin.name} from now on.")
         return redirect("senses", slug)
     return render(
@@ -54,10 +53,11 @@ def remove(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     return redirect("senses", slug)
 
 
-def _store(client: TwinClient, data: dict[str, Any]) -> None:
+def _sense(form: SenseForm) -> dict[str, Any]:
+    data = form.cleaned_data
     target = {name: name for name in data["slices"]}
     sense = {"name": data["name"], "kind": "feed", "title": data["title"], "url": data["url"]}
-    client.call("set_sense", {**sense, "target": target, "every": data["every"]})
+    return {**sense, "target": target, "every": data["every"]}
 
 
 def _initial(chosen: dict[str, Any] | None) -> dict[str, Any]:

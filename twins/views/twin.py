@@ -18,6 +18,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     twin = access.twin_or_404(slug)
     about = mesh.about(twin)
     user = request.user if isinstance(request.user, User) else None
+    owns = user is not None and twin.memberships.filter(user=user).exists()
     context = {
         "nav": "explore",
         "twin": twin,
@@ -30,7 +31,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         "keeper": figure.keeper(twin),
         "claim": queries.open_claim(user, twin) if user else None,
         "may_claim": twin.is_claimable,
-        "may_request": about is not None,
+        "may_request": about is not None and not owns,
         "is_owner": user is not None and access.may_open_console(user, twin),
     }
     return render(request, "twin/page.html", context)

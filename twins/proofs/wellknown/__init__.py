@@ -32,7 +32,9 @@ class WellKnownFile:
             answer = fetch(wanted.url, allow=settings.OUTBOUND_ALLOW, max_bytes=LARGEST, timeout=5.0)
         except OutboundError as error:
             return Found(False, "", str(error))
-        text = answer.body.decode("utf-8", "replace").strip()
+        text = "".join(
+            sign if sign.isprintable() else " " for sign in answer.body.decode("utf-8", "replace")
+        ).strip()
         if answer.status != 200:
             return Found(
                 False, f"status {answer.status}", f"The server answered {answer.status}; 200 was expected."
