@@ -31,7 +31,7 @@ def objects(grant: Grant, token: TokenSigner, limit: int) -> list[dict[str, Any]
 
 def ending(grant: Grant) -> tuple[str, str]:
     """State and sentence for a grant that the target twin no longer honours, as its record says."""
-    grant.refresh_from_db()
+    grant.refresh_from_db(fields=["state", "reason", "expires_at", "ended_at"])  # keeps both twins at hand
     if grant.state == Grant.State.REVOKED and grant.ended_at:
         return "revoked", f"at {grant.ended_at:%H:%M:%S} UTC by the owner: {grant.reason}."
     if grant.state == Grant.State.EXPIRED or _is_over(grant):

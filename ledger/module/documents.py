@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from ledger.module import types
 from ledger.module.participants import TABLE as PARTICIPANTS
+from twins.runtime import codec
 from twins.runtime.module import Context, reducer
 from twins.runtime.modules.twin.types import Body, TwinId
 from twins.runtime.problems import invalid
@@ -14,7 +16,16 @@ from twins.runtime.slices import table_of
 SLICE = "documents"
 
 
-@reducer(relation="can_submit")
+def summary(args: dict[str, Any]) -> dict[str, Any]:
+    """The arguments as the record keeps them. The ledger's keepers read the log, so the body is only there as
+    the SHA-256 of its canonical JSON, by which its parties can prove what was sent; a type that there is not
+    could be any text, and is left empty.
+    """
+    known = args["type"] if args["type"] in types.TYPES else ""
+    return {"type": known, "to": args["to"], "sha256": hashlib.sha256(codec.encode(args["body"])).hexdigest()}
+
+
+@reducer(relation="can_submit", recorded=summary)
 def submit_document(ctx: Context, type: str, to: TwinId, body: Body) -> dict[str, str]:  # noqa: A002 -- its name on the wire
     """Take a document in the name of the twin that signed the call. The sender is never an argument.
 

@@ -79,11 +79,11 @@ def test_the_ledgers_keepers_read_no_document(cast: Cast, ledger: Twin, acme: Tw
 
 
 def test_the_ledgers_keepers_find_no_text_in_its_log_neither_of_a_taken_nor_of_a_refused_document(
-    cast: Cast, ledger: Twin, acme: Twin, csp: Twin, plant_twin: PlantTwin
+    cast: Cast, ledger: Twin, acme: Twin, csp: Twin
 ) -> None:
-    services.publish(ledger, acme, signer_of(cast.ana), csp, CONTENT)
     client = mesh.client(ledger, assert_as(client_of(acme, cast.ana), ledger.ulid))
-    whole = {"type": "message", "to": csp.subject, "body": CONTENT}
+    whole: dict[str, object] = {"type": "message", "to": csp.subject, "body": CONTENT}
+    client.call("submit_document", whole)
     refused: list[tuple[str, dict[str, object]]] = [
         ("submit_document", {**whole, "to": "twin:00000000000000000000000000"}),
         ("submit_document", {**whole, "type": CONTENT["text"]}),

@@ -11,9 +11,17 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.runtime.machine import Machine, grant_args, person
+from tests.runtime.conftest import Make
+from tests.runtime.machine import Machine, entry, grant_args, person
 from twins.runtime import clock
-from twins.runtime.client import KeySigner, LiveClosed, TwinError, follow
+from twins.runtime.client import (
+    KeySigner,
+    LiveClosed,
+    TwinError,
+    follow,
+    generate_key,
+    public_x,
+)
 from twins.runtime.tokens import sign
 
 pytestmark = pytest.mark.asyncio
@@ -86,6 +94,70 @@ async def test_a_revoke_closes_the_stream_before_any_later_commit(twin: Machine)
         messages, code = await rest(ws)
     assert code == 4403
     assert [message["seq"] for message in messages if message["seq"] > revoked.seq] == []
+
+
+async def test_a_claim_closes_the_stream_of_a_curator_that_made_itself_a_reader(make: Make) -> None:
+    curator = person("agent")
+    machine = make(custody=entry(curator)).start()
+    keeper = machine.client(curator)
+    own = {"user": curator.subject, "relation": "reader", "object": "slice:catalogue"}
+    write = {"writes": {"tuple_keys": [own]}}
+    await asyncio.to_thread(keeper.post, f"/stores/{machine.id}/write", write)
+    async with connected(machine, curator.token(machine.id)) as ws:
+        await ws.send_json({"type": "subscribe", "id": "x", "slice": "catalogue"})
+        await until(ws, "applied")
+        me, key = machine.owner.subject, public_x(machine.owner.key)
+        claim = {"owner": me, "owner_name": "Anna", "owner_key": key}
+        await asyncio.to_thread(keeper.call, "claim", claim)
+        await put(machine, "after")
+        assert await rest(ws) == ([], 4403)
+    left = machine.mine.post(f"/stores/{machine.id}/read", {})["tuples"]
+    assert curator.subject not in {one["key"]["user"] for one in left}
+
+
+async def test_a_new_signing_key_closes_what_the_old_one_vouched_for(twin: Machine) -> None:
+    token = twin.run("token", "--as", "user:ops", "--role", "owner").stdout.strip()
+    async with connected(twin, token) as ws:
+        await ws.send_json({"type": "subscribe", "id": "x", "slice": "catalogue"})
+        await until(ws, "applied")
+        await asyncio.to_thread(twin.mine.call, "rotate_key", {})
+        await put(twin, "after")
+        assert await rest(ws) == ([], 4403)
+
+
+async def test_another_key_for_a_person_closes_the_streams_of_the_old_one(make: Make) -> None:
+    admin = person()
+    machine = make(admins=entry(admin)).start()
+    other = {"user": admin.subject, "name": "Ben", "role": "admin", "key": public_x(generate_key())}
+    async with connected(machine, admin.token(machine.id)) as ws:
+        await ws.send_json({"type": "subscribe", "id": "x", "slice": "catalogue"})
+        await until(ws, "applied")
+        await asyncio.to_thread(machine.mine.call, "add_person", other)
+        await put(machine, "after")
+        assert await rest(ws) == ([], 4403)
+
+
+async def test_a_removed_person_keeps_no_tuple_and_no_stream(make: Make) -> None:
+    admin = person()
+    machine = make(admins=entry(admin)).start()
+    own = {"user": admin.subject, "relation": "reader", "object": "slice:catalogue"}
+    write = {"writes": {"tuple_keys": [own]}}
+    await asyncio.to_thread(machine.mine.post, f"/stores/{machine.id}/write", write)
+    async with connected(machine, admin.token(machine.id)) as ws:
+        await ws.send_json({"type": "subscribe", "id": "x", "slice": "catalogue"})
+        await until(ws, "applied")
+        role = {"user": admin.subject, "role": "admin"}
+        await asyncio.to_thread(machine.mine.call, "remove_person", role)
+        await put(machine, "after")
+        assert await rest(ws) == ([], 4403)
+
+
+async def test_a_connection_whose_key_was_replaced_subscribes_to_nothing_more(twin: Machine) -> None:
+    token = twin.run("token", "--as", "user:ops", "--role", "owner").stdout.strip()
+    async with connected(twin, token) as ws:
+        await asyncio.to_thread(twin.mine.call, "rotate_key", {})
+        await ws.send_json({"type": "subscribe", "id": "x", "slice": "catalogue"})
+        assert [message["type"] for message in await until(ws, "problem")] == ["problem"]
 
 
 async def test_the_end_of_a_window_closes_the_stream(twin: Machine) -> None:

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,7 @@ class Pages(BaseHTTPRequestHandler):
             "/port": "http://127.0.0.1:1/page",
             "/inside": "http://169.254.169.254/latest",
             "/file": "file:///etc/passwd",
+            "/broken": "http://[",
         }
         if self.path in redirects:
             self.send_response(302)
@@ -82,6 +84,11 @@ def port() -> Iterator[int]:
         "https://[fe80::1]/",
         "https://[fd00::1]/",
         "https://[ff02::1]/",
+        "https://[fec0::1]/",
+        "https://[3fff::1]/",
+        "https://192.88.99.1/",
+        "http://[",
+        "https://[::1/",
         "http://8.8.8.8/",
         "ftp://8.8.8.8/",
         "file:///etc/passwd",
@@ -118,7 +125,7 @@ def test_a_redirect_on_the_same_host_is_followed(port: int) -> None:
     assert fetch(f"http://127.0.0.1:{port}/once", allow=LOCAL).status == 200
 
 
-@pytest.mark.parametrize("path", ["/loop", "/away", "/port", "/inside", "/file"])
+@pytest.mark.parametrize("path", ["/loop", "/away", "/port", "/inside", "/file", "/broken"])
 def test_a_redirect_elsewhere_or_without_end_is_refused(port: int, path: str) -> None:
     with pytest.raises(OutboundError):
         fetch(f"http://127.0.0.1:{port}{path}", allow=LOCAL)
@@ -155,3 +162,35 @@ def test_a_proxy_of_the_environment_is_not_used(port: int, monkeypatch: pytest.M
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     assert fetch(f"http://127.0.0.1:{port}/page", allow=LOCAL).status == 200
+
+
+def test_a_name_that_tls_cannot_take_is_an_outbound_error_and_leaves_no_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resolve, too_long = socket.getaddrinfo, ".".join(["a" * 60] * 5)
+
+    def everything_is_here(host: str, *rest: Any, **more: Any) -> Any:
+        return resolve("127.0.0.1", *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", everything_is_here)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(OutboundError, match="TLS"):
+            fetch(f"https://{too_long}:{port}/", allow=LOCAL)
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(30)
+            assert connection.recv(1) == b""
+
+
+def test_a_resolver_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    def hang(*_: Any, **__: Any) -> Any:
+        over.wait(20)
+        raise socket.gaierror("no such host")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    with pytest.raises(OutboundError, match="too long"):
+        fetch("https://slow.example/", timeout=0.3)
+    over.set()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +19,12 @@ import pytest
 from tests.runtime.conftest import Make
 from tests.runtime.machine import Machine
 from twins.runtime.client import TwinError
+from twins.runtime.init import create
+from twins.runtime.module import load
+from twins.runtime.senses import KINDS
+from twins.runtime.senses.kind import SenseFailed, Supplied
+from twins.runtime.senses.runner import Runner
+from twins.runtime.twin import Twin
 
 ALLOW = ("--allow", "127.0.0.0/8")
 
@@ -161,6 +171,85 @@ def test_objects_show_nothing_of_the_sense_that_brought_them(fed: Machine, feed:
     page = json.dumps(fed.mine.objects("catalogue"))
     assert "fda" not in page.lower()
     assert str(feed.port) not in page
+
+
+def test_the_public_document_says_only_that_a_sense_failed(fed: Machine, feed: Feed) -> None:
+    before = looked(fed)["last_run"]
+    del feed.documents["a"]
+    fed.mine.call("run_sense", {"name": "fda"})
+    assert "404" in looked(fed, before=before)["last_result"]
+    fed.mine.call("set_sense", {"name": "desk", "kind": "manual", "title": "By hand"})
+    shown = {row["name"]: row["last_result"] for row in fed.client(None).about()["senses"]}
+    assert shown == {"fda": "failed", "desk": ""}
+
+
+@pytest.mark.parametrize("url", ["http://[", "https://[::1/x", "https://[x]/"])
+def test_an_address_that_is_no_url_is_refused_with_its_reason(standing: Machine, url: str) -> None:
+    args = {"name": "s", "kind": "feed", "title": "S", "url": url, "target": {"catalogue": "products"}}
+    with pytest.raises(TwinError) as refused:
+        standing.mine.call("set_sense", args)
+    assert refused.value.status == 422
+    assert "`url`" in refused.value.detail
+
+
+@dataclass
+class Odd:
+    """A kind of sense that breaks, or whose failure is told in words that no record can hold."""
+
+    failure: Exception
+    runs: bool = True
+    count: int = 0
+
+    def check(self, url: str, target: Mapping[str, str]) -> None:
+        """Work with anything."""
+
+    def run(self, url: str, target: Mapping[str, str], allow: Sequence[str]) -> Supplied:
+        self.count += 1
+        raise self.failure
+
+
+@asynccontextmanager
+async def looking(directory: Path, *senses: str) -> AsyncIterator[Twin]:
+    """A twin in this process, which looks every second through senses of these kinds."""
+    rows = [{"name": kind, "kind": kind, "title": kind, "every": 1} for kind in senses]
+    create(directory / "twin", slug="acme", name="Acme", genesis={"senses": rows})
+    twin = Twin(directory / "twin", load("twin"))
+    twin.start()
+    runner = Runner(twin, [])
+    yield twin
+    await runner.close()
+    await twin.close()
+
+
+async def run_of(twin: Twin, name: str, before: str | None = None) -> dict[str, Any]:
+    async with asyncio.timeout(30):
+        while twin.state.get("sense", name)["last_run"] in (None, before):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    row: dict[str, Any] = twin.state.get("sense", name)
+    return row
+
+
+@pytest.mark.asyncio
+async def test_a_sense_that_breaks_is_recorded_as_failed(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, "odd", Odd(ssl.SSLError("what a library says")))
+    async with looking(place, "odd") as twin:
+        row = await run_of(twin, "odd")
+    assert (row["ok"], row["last_result"]) == (False, "failed: the sense broke down (SSLError)")
+
+
+@pytest.mark.asyncio
+async def test_a_sense_whose_run_cannot_be_recorded_does_not_run_without_end(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mute = Odd(SenseFailed("\ud800"))
+    monkeypatch.setitem(KINDS, "mute", mute)
+    monkeypatch.setitem(KINDS, "odd", Odd(SenseFailed("no")))
+    async with looking(place, "mute", "odd") as twin:
+        first = await run_of(twin, "odd")
+        await run_of(twin, "odd", before=first["last_run"])
+    assert mute.count == 1
 
 
 def test_a_sense_fed_by_hand_has_nothing_to_run(twin: Machine) -> None:

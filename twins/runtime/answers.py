@@ -21,6 +21,11 @@ def fingerprint(reducer: str, args: object) -> str:
     return hashlib.sha256(codec.encode([reducer, args])).hexdigest()
 
 
+def hashed(reducer: str, args: object) -> dict[str, Any]:
+    """What stands in a record for arguments that it does not keep."""
+    return {"sha256": fingerprint(reducer, args), "bytes": len(codec.encode(args))}
+
+
 def find(state: State, caller: str, key: str, reducer: str, args: object) -> dict[str, Any] | None:
     """The answer that the caller's first call with this key got: `{"seq", "result", …}`.
 

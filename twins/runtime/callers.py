@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from twins.runtime.identity import identity_of
 from twins.runtime.problems import unauthorized
 from twins.runtime.state import State
 from twins.runtime.tokens import TokenRefused, issuer, verify
@@ -27,6 +28,8 @@ class Caller:
         former: the twin knows the key, but its holder has lost every right.
         expires: when the token ends, seconds since 1970.
         internal: a part of the runtime itself, which no token can name.
+        x: the public key that verified the token.
+        vouched: the twin itself signed the token.
     """
 
     id: str
@@ -35,6 +38,8 @@ class Caller:
     former: bool = False
     expires: float = float("inf")
     internal: bool = False
+    x: str = ""
+    vouched: bool = False
 
     @property
     def is_twin(self) -> bool:
@@ -43,6 +48,16 @@ class Caller:
 
 SENSE = Caller("agent:sense", internal=True)
 CLOCK = Caller("agent:clock", internal=True)
+
+
+def is_current(caller: Caller, state: State) -> bool:
+    """Whether the key that verified the caller's token is still the key of whoever signed it."""
+    if caller.internal:
+        return True
+    if caller.vouched:
+        return identity_of(state).x == caller.x
+    key = state.get(KEYS, caller.id)
+    return key is not None and key["x"] == caller.x
 
 
 def authenticate(header: str, state: State, twin_id: str, own_x: str) -> Caller:
@@ -75,7 +90,7 @@ def _identify(token: str, state: State, twin_id: str, own_x: str) -> Caller:
     if claims["sub"] != name or not isinstance(act, str) or len(act) > 100:
         raise TokenRefused
     act = act if name.startswith("twin:") else ""
-    return Caller(name, act=act, former=known is None, expires=claims["exp"])
+    return Caller(name, act=act, former=known is None, expires=claims["exp"], x=key["x"])
 
 
 def _vouched(token: str, twin_id: str, own_x: str) -> Caller:
@@ -84,4 +99,4 @@ def _vouched(token: str, twin_id: str, own_x: str) -> Caller:
     name, role = claims["sub"], claims.get("role", "")
     if _LOCAL.fullmatch(name) is None or name in _RESERVED or role not in ("", *ROLES):
         raise TokenRefused
-    return Caller(name, role=role, expires=claims["exp"])
+    return Caller(name, role=role, expires=claims["exp"], x=own_x, vouched=True)

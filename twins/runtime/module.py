@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from twins.runtime.answers import hashed
 from twins.runtime.callers import Caller
 from twins.runtime.ids import ulid_from
 from twins.runtime.keys import KeyStore
@@ -70,7 +71,8 @@ class Reducer:
         relation: what the caller needs on `target`; ignored when `only` names an internal caller.
         target: `instance`, or a template such as `slice:{slice}` over the arguments.
         prepare: runs before the record, after authorization; its result is part of the record.
-        recorded: the arguments as the record keeps them, when the whole would be too long.
+        recorded: the arguments as the record keeps them, when the whole would be too long, or is not for
+            everybody who reads the log; it is only given arguments that fit.
     """
 
     name: str
@@ -95,6 +97,16 @@ class Reducer:
             raise invalid(f"{self.name}: {detail}.") from None
         fields = msgspec.structs.fields(self.arguments)
         return {f.name: getattr(converted, f.name) for f in fields}
+
+    def kept(self, args: Any) -> Any:
+        """The arguments of a refused call as its record keeps them; by their hash if they do not fit."""
+        if self.recorded is None:
+            return args
+        try:
+            self.convert(args)
+        except Problem:
+            return hashed(self.name, args)
+        return self.recorded(args)
 
     def authorize(self, caller: Caller, args: dict[str, Any], rights: Rights) -> None:
         """Return when the caller may call with these arguments.

@@ -13,12 +13,16 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 REDIRECTS = 3
 _REDIRECT = (301, 302, 303, 307, 308)
 _PORTS = {"http": 80, "https": 443}
+# What the standard library takes for public: once site-local (RFC 3879), documentation (RFC 9637) and the
+# relays of 6to4 (RFC 7526).
+_SPECIAL = [ipaddress.ip_network(net) for net in ("fec0::/10", "3fff::/20", "192.88.99.0/24")]
 # Addresses that carry another address inside: where they lead cannot be vetted.
 _TUNNELS = [ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
 _TLS = ssl.create_default_context()
@@ -89,12 +93,15 @@ def _port(parts: SplitResult) -> int:
 
 
 def _name(parts: SplitResult) -> str:
-    host = parts.hostname or ""
-    return host if host.isascii() else host.encode("idna").decode()
+    """The host in ASCII; raises UnicodeError for what TLS would choke on only after connecting."""
+    return (parts.hostname or "").encode("idna").decode()
 
 
 def _redirected(url: str, old: SplitResult, location: str) -> str:
-    target = urljoin(url, location)
+    try:
+        target = urljoin(url, location)
+    except ValueError:
+        raise OutboundError(f"{old.hostname} redirects to what is not a URL.") from None
     new = _split(target)
     upgraded = (old.scheme, new.scheme) == ("http", "https") and (_port(old), _port(new)) == (80, 443)
     same = (new.scheme, _port(new)) == (old.scheme, _port(old))
@@ -103,14 +110,30 @@ def _redirected(url: str, old: SplitResult, location: str) -> str:
     return target
 
 
-def _resolve(parts: SplitResult, allow: Sequence[str]) -> list[Address]:
-    """The addresses that may be connected to."""
-    host = parts.hostname
+def _look_up(parts: SplitResult, deadline: float) -> list[Address]:
+    """The addresses of the host.
+
+    The system's resolver takes no time limit, so it is asked in a thread, which is left behind if it is slow.
+    """
+    answer: Future[list[Address]] = Future()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(_name(parts), _port(parts), type=socket.SOCK_STREAM)
+            answer.set_result([ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found])
+        except (OSError, ValueError):
+            answer.set_exception(OutboundError(f"{parts.hostname} cannot be found."))
+
+    threading.Thread(target=ask, daemon=True).start()
     try:
-        found = socket.getaddrinfo(_name(parts), _port(parts), type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise OutboundError(f"{host} cannot be found.") from None
-    addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+        return answer.result(max(deadline - time.monotonic(), 0.0))
+    except TimeoutError:
+        raise OutboundError(f"{parts.hostname} took too long to be found.") from None
+
+
+def _resolve(parts: SplitResult, allow: Sequence[str], deadline: float) -> list[Address]:
+    """The addresses that may be connected to."""
+    host, addresses = parts.hostname, _look_up(parts, deadline)
     vetted = [address for address in dict.fromkeys(addresses) if _may_reach(address, parts.scheme, allow)]
     if not vetted:
         if parts.scheme == "http" and all(_is_public(address) for address in addresses):
@@ -135,20 +158,20 @@ def _is_public(address: Address) -> bool:
     real = _unmapped(address)
     if real.is_multicast or real.is_reserved or real.is_unspecified:
         return False
-    return real.is_global and not any(real in network for network in _TUNNELS)
+    return real.is_global and not any(real in network for network in (*_TUNNELS, *_SPECIAL))
 
 
 def _get(
     parts: SplitResult, allow: Sequence[str], max_bytes: int, deadline: float, headers: Mapping[str, str]
 ) -> Response:
-    sock = _connect(parts, _resolve(parts, allow), deadline)
+    sock = _connect(parts, _resolve(parts, allow, deadline), deadline)
     # Each read has its own time limit, so a server that trickles bytes is ended from outside.
     watchdog = threading.Timer(max(deadline - time.monotonic(), 0.0), _hang_up, [sock])
     watchdog.daemon = True
     watchdog.start()
     try:
         return _exchange(parts, sock, max_bytes, headers)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         if time.monotonic() >= deadline:
             raise OutboundError(f"{parts.hostname} took too long.") from None
         raise OutboundError(f"{parts.hostname} did not answer properly: {error}.") from None
@@ -168,10 +191,17 @@ def _connect(parts: SplitResult, addresses: Sequence[Address], deadline: float) 
         except OSError as error:
             failure = error
             continue
-        if parts.scheme == "http":
-            return sock
-        return _TLS.wrap_socket(sock, server_hostname=_name(parts), do_handshake_on_connect=False)
+        return sock if parts.scheme == "http" else _secured(parts, sock)
     raise OutboundError(f"{parts.hostname} cannot be reached: {failure.strerror or failure}.")
+
+
+def _secured(parts: SplitResult, sock: socket.socket) -> ssl.SSLSocket:
+    """TLS over a connection; the handshake comes later, when the watchdog is there."""
+    try:
+        return _TLS.wrap_socket(sock, server_hostname=_name(parts), do_handshake_on_connect=False)
+    except (OSError, ValueError) as error:
+        sock.close()
+        raise OutboundError(f"{parts.hostname} cannot be reached with TLS: {error}.") from None
 
 
 def _hang_up(sock: socket.socket) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from twins.runtime import clock
 from twins.runtime.authz.engine import CheckFailed, Engine, Given
-from twins.runtime.callers import Caller
+from twins.runtime.callers import Caller, is_current
 from twins.runtime.problems import Problem, forbidden, grant_required, not_found
 from twins.runtime.state import State
 
@@ -24,8 +24,10 @@ class Rights:
         self.instance = f"instance:{twin_id}"
 
     def may(self, caller: Caller, relation: str, object_: str) -> bool:
-        """Whether the caller has the relation to the object at this instant; no answer counts as no."""
-        if caller.former:
+        """Whether the caller has the relation to the object at this instant; no answer counts as no, and so
+        does a key that was replaced or taken away since the caller showed its token.
+        """
+        if caller.former or not is_current(caller, self._state):
             return False
         given = [Given(self.instance, caller.role, caller.id)] if caller.role else []
         try:

@@ -12,7 +12,9 @@ from itertools import islice
 from typing import Any, Protocol
 
 from twins.runtime import codec
-from twins.runtime.callers import Caller
+from twins.runtime.authz import tuples
+from twins.runtime.callers import FORMER, KEYS, Caller
+from twins.runtime.identity import TABLE as IDENTITY
 from twins.runtime.module import Visible
 from twins.runtime.rights import Rights
 from twins.runtime.slices import TABLE_PREFIX, Row, Sees, object_of, row_json, rows_of
@@ -21,6 +23,7 @@ from twins.runtime.state import Change, State
 REVOKED = 4403
 EXPIRED = 4408
 CHUNK = 200
+DECIDING = frozenset({tuples.TABLE, KEYS, FORMER, IDENTITY})
 
 
 class Connection(Protocol):
@@ -86,7 +89,7 @@ class Hub:
 
     def publish(self, seq: int, changes: Sequence[Change]) -> None:
         """Send a commit that is on disk to everybody whom it concerns."""
-        if any(change.table == "tuple" for change in changes):
+        if any(change.table in DECIDING for change in changes):
             self.recheck()
         for slice_ in {c.table for c in changes if c.table.startswith(TABLE_PREFIX)}:
             self._deliver(seq, slice_.removeprefix(TABLE_PREFIX), [c for c in changes if c.table == slice_])
@@ -112,7 +115,7 @@ class Hub:
         if ended is not None and ended["status"] == "expired":
             subscription.connection.close(EXPIRED, "The grant's window ended.")
         else:
-            subscription.connection.close(REVOKED, "The right was revoked.")
+            subscription.connection.close(REVOKED, "The right was revoked, or the key is no longer good.")
         self.unsubscribe(subscription.connection)
         return False
 

@@ -92,9 +92,9 @@ def verify(token: str, x: str, audience: str) -> dict[str, Any]:
             audience=audience,
             options={"require": ["iss", "sub", "aud", "iat", "exp"], "strict_aud": True, "verify_iat": False},
         )
-        issued, expires = int(claims["iat"]), int(claims["exp"])
+        issued, expires = int(claims["iat"]), claims["exp"]
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
         raise TokenRefused from None
-    if expires - issued > LONGEST or issued > time.time() + SKEW:
+    if type(expires) is not int or expires - issued > LONGEST or issued > time.time() + SKEW:
         raise TokenRefused
     return claims

@@ -25,6 +25,9 @@ from twins.runtime.state import Effect, State, Transaction, effects_from_json, e
 from twins.runtime.subscriptions import Hub
 
 LONGEST_REFUSED_ARGS = 4096
+# Such a detail may quote the arguments, which the record of this reducer does not keep.
+INVALID = 422
+WITHHELD = "The arguments do not fit; only the caller was told where."
 LONGEST_KEY = answers.LONGEST_KEY
 LOG_CALLER = "agent:log"
 logger = logging.getLogger(__name__)
@@ -107,12 +110,20 @@ class Twin:
 
     def refused(self, caller: Caller, name: str, args: Any, problem: Problem, key: str = "") -> int:
         """Record a call or a read that was denied or that failed; return the record's seq."""
-        if len(codec.encode(args)) > LONGEST_REFUSED_ARGS:
-            args = {"sha256": answers.fingerprint(name, args), "bytes": len(codec.encode(args))}
         kind: Kind = "denied" if problem.denied else "failed"
-        return self._commit(
-            kind, caller, name, args, problem=problem.to_json(), idempotency_key=key[:LONGEST_KEY]
-        )
+        kept, told = self._kept(name, args, problem)
+        return self._commit(kind, caller, name, kept, problem=told, idempotency_key=key[:LONGEST_KEY])
+
+    def _kept(self, name: str, args: Any, problem: Problem) -> tuple[Any, dict[str, Any]]:
+        """The arguments and the problem of a refused call as its record keeps them."""
+        reducer, told = self.module.reducers.get(name), problem.to_json()
+        if reducer is not None and reducer.recorded and problem.status == INVALID:
+            told["detail"] = WITHHELD
+        # A name that is nearly right comes with arguments that its reducer might not have kept.
+        kept = reducer.kept(args) if reducer else args
+        unknown = problem.kind == "unknown-reducer"
+        long = len(codec.encode(kept)) > LONGEST_REFUSED_ARGS
+        return (answers.hashed(name, args) if unknown or long else kept), told
 
     def noted(self, caller: Caller, name: str, args: dict[str, Any]) -> int:
         """Record a read; return the record's seq."""

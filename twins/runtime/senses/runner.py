@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from twins.runtime.state import Change
 from twins.runtime.twin import Twin
 
 LONGEST_SLEEP = 3600.0
+REST_SECONDS = 60.0
 LONGEST_DETAIL = 300
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ class Runner:
         self._allow = allow
         self._changed = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
+        # Until when a sense rests whose last run could not be recorded: its row still says that it is due.
+        self._resting: dict[str, float] = {}
         twin.state.observers.append(self._observe)
         self._loop = asyncio.create_task(self._watch())
 
@@ -60,7 +64,7 @@ class Runner:
 
     def _start_if_due(self, row: dict[str, Any]) -> float:
         """Start a run if it is time; seconds until it is time again."""
-        seconds = _seconds_until_due(row)
+        seconds = max(_seconds_until_due(row), self._resting.get(row["name"], 0.0) - time.monotonic())
         if row["name"] in self._running or seconds > 0:
             return max(seconds, 1.0)
         task = asyncio.create_task(self._run(row))
@@ -79,12 +83,23 @@ class Runner:
             result["slices"] = await asyncio.to_thread(kind.run, row["url"], row["target"], self._allow)
         except SenseFailed as failure:
             result |= {"ok": False, "detail": str(failure)[:LONGEST_DETAIL]}
+        except Exception as error:
+            logger.exception("sense %s failed", row["name"])
+            result |= {"ok": False, "detail": f"the sense broke down ({type(error).__name__})"}
         if _setup(self._twin.state.get(SENSES, row["name"])) == _setup(row):
+            await self._try_to_report(result)
+
+    async def _try_to_report(self, result: dict[str, Any]) -> None:
+        self._resting[result["name"]] = time.monotonic() + REST_SECONDS
+        try:
             await self._report(result)
+        except Exception:
+            logger.exception("the run of sense %s cannot be recorded", result["name"])
 
     async def _report(self, result: dict[str, Any]) -> None:
         try:
             await self._twin.call(SENSE, "sense_result", result)
+            self._resting.pop(result["name"], None)
         except Problem as problem:
             logger.warning("sense %s brought what cannot be taken in: %s", result["name"], problem.detail)
             failed = {"ok": False, "detail": problem.detail[:LONGEST_DETAIL], "slices": {}}

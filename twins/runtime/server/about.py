@@ -51,7 +51,9 @@ def describe(twin: Twin) -> dict[str, Any]:
 
 
 def _sense(row: dict[str, Any]) -> dict[str, Any]:
-    return _picked(row, "name", "kind", "title", "last_run", "last_result")
+    """A sense as anyone sees it: why it failed may name where it looks, which is not for everybody."""
+    results = {None: "", True: "ok", False: "failed"}
+    return {**_picked(row, "name", "kind", "title", "last_run"), "last_result": results[row["ok"]]}
 
 
 def _grants(state: State, listed: set[str]) -> list[dict[str, Any]]:

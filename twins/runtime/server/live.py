@@ -97,22 +97,29 @@ async def live(request: web.Request) -> web.WebSocketResponse:
     ws = web.WebSocketResponse(heartbeat=30.0, timeout=2.0, max_msg_size=LONGEST_MESSAGE, compress=False)
     await ws.prepare(request)
     socket = Socket(caller, ws)
-    request.app[SOCKETS].add(socket)
-    listening = asyncio.create_task(_listen(ws, socket, twin))
-    left = min(max(caller.expires - time.time(), 0.0), 3600.0)
+    try:
+        request.app[SOCKETS].add(socket)
+        await _converse(ws, socket, twin)
+    finally:
+        request.app[SOCKETS].discard(socket)
+        _note_end(twin, socket, twin.hub.unsubscribe(socket))
+        code, reason = socket.ending or (GOING_AWAY, "")
+        await ws.close(code=code, message=reason.encode())
+    return ws
+
+
+async def _converse(ws: web.WebSocketResponse, socket: Socket, twin: Twin) -> None:
+    """Listen and send until the connection is to end, at the latest when the token does."""
+    left = min(max(socket.caller.expires - time.time(), 0.0), 3600.0)
     timer = asyncio.get_running_loop().call_later(left, socket.close, TOKEN_ENDED, "The token ended.")
+    listening = asyncio.create_task(_listen(ws, socket, twin))
     try:
         await socket.pump()
     finally:
         timer.cancel()
-        request.app[SOCKETS].discard(socket)
-        _note_end(twin, socket, twin.hub.unsubscribe(socket))
         # The reader stops first: only then does `close` wait for the other side's own close frame.
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
-        code, reason = socket.ending or (GOING_AWAY, "")
-        await ws.close(code=code, message=reason.encode())
-    return ws
 
 
 async def _listen(ws: web.WebSocketResponse, socket: Socket, twin: Twin) -> None:

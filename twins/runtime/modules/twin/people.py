@@ -45,7 +45,7 @@ def enlist(ctx: Context, user: str, role: str, name: str) -> None:
 
 
 def dismiss(ctx: Context, user: str, role: str) -> None:
-    """Take a role from somebody; without any role left, their tokens open nothing.
+    """Take a role from somebody; without any role left they keep no tuple, and their tokens open nothing.
 
     Raises:
         Problem: they do not have it, or they are the last owner.
@@ -59,7 +59,15 @@ def dismiss(ctx: Context, user: str, role: str) -> None:
     object_ = CUSTODY if role == CURATOR else f"instance:{ctx.twin}"
     ctx.tx.delete(tuples.TABLE, tuples.key_of(object_, role, user))
     if not any(row["user"] == user for row in left):
+        _strip(ctx, user)
         forget(ctx, user)
+
+
+def _strip(ctx: Context, user: str) -> None:
+    """Take every tuple from somebody, also those that they gave to themselves."""
+    for key, row in list(ctx.tx.scan(tuples.TABLE)):
+        if row["user"] == user:
+            ctx.tx.delete(tuples.TABLE, key)
 
 
 def has_owner(ctx: Context) -> bool:

@@ -18,7 +18,11 @@ class Feed:
 
     def check(self, url: str, target: Mapping[str, str]) -> None:
         """A feed needs a web address and at least one slice to fill."""
-        if urlsplit(url).scheme not in ("http", "https"):
+        try:
+            scheme = urlsplit(url).scheme
+        except ValueError:
+            raise SenseFailed("`url` is not a URL.") from None
+        if scheme not in ("http", "https"):
             raise SenseFailed("`url` must be an address that begins with https:// or http://.")
         if not target:
             raise SenseFailed("`target` must name at least one slice.")
