@@ -86,8 +86,9 @@ def browser() -> Iterator[Browser]:
     if program is None:
         missing = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         missing("no chromium on this machine")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=20_000)
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)

@@ -115,7 +115,7 @@ class Story:
     def see_it_end_by_itself(self) -> None:
         """At the window's end the reader's rows go, without anybody's act."""
         expect(self.dan.locator("#slice-status").get_by_text(re.compile("Expired at"))).to_be_visible(
-            timeout=40_000
+            timeout=60_000
         )
         expect(self.dan.locator("#slice-rows tr")).to_have_count(0)
         self.shots.take(self.dan, "ended")

@@ -40,7 +40,7 @@ def test_claim_a_twin_grant_a_slice_watch_it_live_revoke_it(story: Story) -> Non
         story.ask_for("Catalogue", "Price comparison for hospitals")
         story.approve("catalogue")
         story.ask_for("Recalls", "Recall alerts for hospitals")
-        story.approve_for("recalls", seconds=15)
+        story.approve_for("recalls", seconds=25)
         story.open_the_slice("recalls", "Nasal Spray")
         story.see_it_end_by_itself()
         story.open_the_slice("catalogue", "Cyclosporine")

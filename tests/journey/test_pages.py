@@ -6,10 +6,12 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from tests.cable import Cable
 from tests.journey.shots import Shots
 from tests.portalprocess import PortalProcess
 
@@ -22,8 +24,9 @@ class People:
         self.password: str = json.loads(Path(portal.home, "demo.json").read_text())["password"]
         self.tabs: list[Page] = []
 
-    def tab(self, email: str = "", *, scripts: bool = True) -> Page:
-        page = self.browser.new_context(base_url=self.portal.url, java_script_enabled=scripts).new_page()
+    def tab(self, email: str = "", *, scripts: bool = True, url: str = "") -> Page:
+        context = self.browser.new_context(base_url=url or self.portal.url, java_script_enabled=scripts)
+        page = context.new_page()
         page.set_default_timeout(20_000)
         self.tabs.append(page)
         if email:
@@ -111,13 +114,16 @@ def test_by_keyboard_a_twin_is_found_and_opened(people: People) -> None:
 
 
 def test_the_page_comes_back_when_the_network_does(people: People) -> None:
-    cora = people.tab("cora@mycelium.example")
+    cable = Cable(urlsplit(people.portal.url).port or 0)
+    cora = people.tab("cora@mycelium.example", url=f"http://127.0.0.1:{cable.port}")
     cora.goto("/desk/")
     mark = cora.locator("#live-mark")
     expect(mark).to_have_text("Live")
-    cora.context.set_offline(True)
-    cora.context.set_offline(False)
+    cable.cut()
+    expect(mark).to_contain_text("Reconnecting")
+    cable.mend()
     expect(mark).to_have_text("Live")
+    cable.close()
 
 
 def test_a_script_that_comes_late_does_not_leave_the_page_silent(people: People) -> None:

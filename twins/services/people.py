@@ -16,8 +16,15 @@ def add(twin: Twin, signer: Signer, person: User, role: str) -> None:
 
 
 def remove(twin: Twin, signer: Signer, subject: str, role: str) -> None:
-    """Take a role from somebody. Raises TwinError, also for the last owner, who stays."""
-    mesh.client(twin, signer).call("remove_person", {"user": subject, "role": role})
+    """Take a role from somebody. Raises TwinError, also for the last owner, who stays.
+
+    A role that the twin does not know any more only leaves the directory.
+    """
+    try:
+        mesh.client(twin, signer).call("remove_person", {"user": subject, "role": role})
+    except mesh.TwinError as refusal:
+        if refusal.status != 404:
+            raise
     for membership in twin.memberships.filter(role=role).select_related("user"):
         if membership.user.subject == subject:
             membership.delete()
