@@ -19,7 +19,7 @@ types: ## static types
 	$(PYTHON) -m mypy .
 
 e2e: ## browser tests
-	python3 manage.py test tests/pages
+	python3 manage.py test tests/journey tests/pages
 
 vendor: ## fetch the browser's libraries and fonts again
 	python3 manage.py vendor

@@ -15,7 +15,7 @@ from grants.models import Grant
 from portal.consumers import FORBIDDEN, SIGNED_OUT, SignedInConsumer
 from portal.keyring import KeyLocked, signer_of
 from portal.models import User
-from twins import sheet
+from twins.contexts import sheet
 from twins.mesh import socket_path
 from twins.runtime.client import KeySigner, LiveClosed, TokenSigner, TwinError, TwinUnreachable, follow
 

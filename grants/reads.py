@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from grants import access, received
 from portal.keyring import signer_for
-from twins import sheet
+from twins.contexts import sheet
 from twins.runtime.client import TwinError, TwinUnreachable
 
 MOST_ROWS = 200

@@ -14,7 +14,7 @@ from grants.models import Grant, GrantNote
 from portal.models import User
 from portal.push import push
 from twins import mesh
-from twins.figure import instant
+from twins.contexts.figure import instant
 from twins.models import Twin
 from twins.runtime.client.signer import Signer
 

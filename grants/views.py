@@ -18,8 +18,9 @@ from grants.forms import AskForm, DecideForm, RevokeForm
 from grants.models import Grant
 from portal import limits
 from portal.keyring import signer_for
-from twins import mesh, sheet
+from twins import mesh
 from twins.access import own_twin, person, twin_or_404
+from twins.contexts import sheet
 from twins.queries import crumbs, mine
 from twins.runtime.client import TwinClient
 

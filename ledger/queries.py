@@ -6,7 +6,7 @@ from typing import Any
 
 from ledger.services import SLUG
 from twins import mesh
-from twins.figure import instant
+from twins.contexts.figure import instant
 from twins.models import Twin
 from twins.runtime.client import assert_as
 from twins.runtime.client.signer import Signer

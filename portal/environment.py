@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -133,20 +132,3 @@ def private_folder(path: Path) -> Path:
         reason = error.strerror
         raise ImproperlyConfigured(f"MYCELIUM_HOME: expected a folder that can be made ({reason})") from None
     return path.resolve()
-
-
-def kept_secret(path: Path) -> str:
-    """The secret in the file, made the first time (mode 0600); of two processes the first one's stays."""
-    if not path.exists():
-        draft = path.with_suffix(f".{os.getpid()}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(48))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_text().strip()

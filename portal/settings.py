@@ -5,11 +5,13 @@ Each variable that is read here is documented in docs/configuration.md; a test c
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from portal import environment as env
+from portal.kept import kept
 from portal.logs import is_worth_a_line
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -22,7 +24,7 @@ REDIS_URL = env.secret("REDIS_URL")
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 
 DEBUG = False
-SECRET_KEY = env.secret("SECRET_KEY") or env.kept_secret(MYCELIUM_HOME / "secret.key")
+SECRET_KEY = env.secret("SECRET_KEY") or kept(MYCELIUM_HOME / "secret.key", lambda: secrets.token_urlsafe(48))
 KEYRING_SCRYPT_N = 2**16  # 64 MiB and about 0.2 s for each guess at a password
 
 _public = urlsplit(PUBLIC_URL)

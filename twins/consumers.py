@@ -11,7 +11,8 @@ from django.template.loader import render_to_string
 
 from portal.consumers import FORBIDDEN, SignedInConsumer
 from portal.models import User
-from twins import casefile, queries
+from twins import queries
+from twins.contexts import casefile
 from twins.models import Claim
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from functools import cache
 from pathlib import Path
 
 from django.conf import settings
 
+from portal.kept import kept
 from twins.host.client import HostClient
 from twins.host.paths import socket_of
 from twins.models import Twin
@@ -49,9 +49,9 @@ def platform_signer() -> KeySigner:
     It lies in a file that only the platform's user reads, never in the database.
     """
     path: Path = settings.MYCELIUM_HOME / "platform.key"
-    if not path.exists():
-        _write_once(path, {"subject": f"agent:{new_ulid()}", "key": generate_key().hex()})
-    stored = json.loads(path.read_text())
+    stored = json.loads(
+        kept(path, lambda: json.dumps({"subject": f"agent:{new_ulid()}", "key": generate_key().hex()}))
+    )
     return KeySigner(stored["subject"], bytes.fromhex(stored["key"]))
 
 
@@ -59,18 +59,3 @@ def platform_custodian() -> dict[str, dict[str, str]]:
     """The platform as a genesis names it: subject to name and public key."""
     signer = platform_signer()
     return {signer.subject: {"name": "the platform", "key": public_x(signer.key)}}
-
-
-def _write_once(path: Path, content: dict[str, str]) -> None:
-    """Two processes may start together: the first one's key stays."""
-    draft = path.with_suffix(f".{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from tests.cast import Cast, PlantTwin, browser_of, client_of
 from tests.wellknown import Site, site
-from twins import quarters
+from twins.contexts import quarters
 from twins.models import Twin
 
 

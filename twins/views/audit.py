@@ -16,7 +16,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from portal.keyring import signer_for
-from twins import access, mesh, quarters, queries, trail
+from twins import access, mesh, queries
+from twins.contexts import quarters, trail
 from twins.models import Twin
 from twins.runtime.client import TwinClient
 

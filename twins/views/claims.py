@@ -10,7 +10,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal import limits
-from twins import access, casefile, figure, mesh, queries
+from twins import access, mesh, queries
+from twins.contexts import casefile, figure
 from twins.forms import AnswerForm, ClaimForm
 from twins.models import Twin
 from twins.services import claims

@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from portal.keyring import signer_for
-from twins import access, figure, mesh, queries, trail
+from twins import access, mesh, queries
+from twins.contexts import figure, trail
 from twins.models import Claim
 
 

@@ -10,7 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from twins import access, casefile, figure, mesh, queries
+from twins import access, mesh, queries
+from twins.contexts import casefile, figure
 from twins.forms import VerdictForm
 from twins.models import Claim, DeskEntry
 from twins.services import claims

@@ -10,8 +10,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.keyring import signer_for
-from twins import access, mesh, queries, sheet
+from twins import access, mesh, queries
 from twins.calls import taken
+from twins.contexts import sheet
 from twins.forms import ObjectForm
 from twins.runtime.client import TwinClient
 

@@ -11,7 +11,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal import limits
 from portal.keyring import signer_for
-from twins import access, mesh, queries, trail
+from twins import access, mesh, queries
+from twins.contexts import trail
 from twins.forms import PersonForm
 from twins.models import Twin
 from twins.services import people

@@ -10,8 +10,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.keyring import signer_for
-from twins import access, figure, mesh, queries
+from twins import access, mesh, queries
 from twins.calls import taken
+from twins.contexts import figure
 from twins.forms import SenseForm
 from twins.models import Twin
 

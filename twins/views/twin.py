@@ -8,7 +8,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from portal.models import User
-from twins import access, figure, mesh, queries
+from twins import access, mesh, queries
+from twins.contexts import figure
 
 
 @login_not_required

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from twins.figure import instant
+from twins.contexts.figure import instant
 from twins.mesh import platform_signer
 from twins.runtime.client import TwinClient
 
