@@ -118,7 +118,7 @@ class ReceivedSlice(SignedInConsumer):
         self.objects = {}
         status, text = await database_sync_to_async(received.ending)(self.grant)
         await self._fragment("#slice-rows", "innerHTML swapEmpty:true", "")
-        sentence = render_to_string("grants/_sentence.html", {"grant": self.grant})
+        sentence = render_to_string("grants/_sentence.html", {"grant": self.grant, "ended": True})
         await self._fragment("#slice-sentence", "innerHTML", sentence)
         await self._status(status, text)
 

@@ -29,7 +29,7 @@ def page(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         if refusal.status not in (401, 403):
             raise
         status, text = received.ending(grant)
-        ended = {"status": status, "ended_text": text, "live": None}
+        ended = {"status": status, "ended_text": text, "ended": True, "live": None}
         return render(request, "reads/page.html", context | ended | sheet.table([]))
     except TwinUnreachable:
         return render(request, "reads/page.html", context | {"status": "asleep"} | sheet.table([]))

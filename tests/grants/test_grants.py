@@ -184,6 +184,7 @@ def test_the_page_says_how_the_grant_ended_and_shows_no_row(cast: Cast, given: G
     services.revoke(given, cast.ana, signer_of(cast.ana), "contract ended")
     page = browser_of(cast.dan).get(f"/reads/{given.pk}/").content.decode()
     assert "contract ended" in page
+    assert "could" in page
     assert "Product" not in page
 
 

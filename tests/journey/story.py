@@ -118,6 +118,7 @@ class Story:
             timeout=60_000
         )
         expect(self.dan.locator("#slice-rows tr")).to_have_count(0)
+        expect(self.dan.locator("#slice-sentence")).to_contain_text("CSP could read recalls")
         self.shots.take(self.dan, "ended")
 
     def approve(self, slice_name: str) -> None:

@@ -31,3 +31,11 @@ def test_a_limit_counts_for_each_key_alone() -> None:
     with pytest.raises(limits.TooMany) as wait:
         limits.take("test", "one", most=3, window=3600)
     assert 0 < wait.value.seconds <= 3600
+
+
+def test_a_flood_of_other_keys_does_not_make_a_limit_forget() -> None:
+    limits.take("test", "one", most=1, window=3600)
+    for number in range(1000):
+        limits.take("test", f"other {number}", most=1, window=3600)
+    with pytest.raises(limits.TooMany):
+        limits.take("test", "one", most=1, window=3600)
