@@ -10,11 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twins.runtime.authz.decisions import Decisions
 from twins.runtime.authz.engine import CheckFailed, Engine
 from twins.runtime.authz.model import Model, ModelRefused
-from twins.runtime.authz.tuples import Tuples, row
+from twins.runtime.authz.tuples import TABLE, Tuples, key_of, row
+from twins.runtime.clock import write
+from twins.runtime.codec import encode
+from twins.runtime.state import Effect, State
 
-NOW = datetime(2030, 1, 1, tzinfo=UTC)
+NOW = datetime(2030, 1, 1, tzinfo=UTC).timestamp()
 RELATIONS = ["r0", "r1", "r2", "r3"]
 OBJECTS = ["doc:a", "doc:b", "doc:c"]
 USERS = ["user:x", "user:y"]
@@ -59,7 +63,9 @@ def rewrites_of(level: int) -> st.SearchStrategy[dict[str, Any]]:
 def stores(draw: st.DrawFn) -> tuple[dict[str, Any], set[Tuple]]:
     rewrites = {name: draw(rewrites_of(level)) for level, name in enumerate(RELATIONS)}
     direct = st.tuples(st.sampled_from(OBJECTS), st.sampled_from(RELATIONS), st.sampled_from(USERS))
-    parents = st.tuples(st.sampled_from(OBJECTS), st.just("parent"), st.sampled_from(OBJECTS))
+    # A loop of parents below an exclusion is false upstream, not a fixed point: those cases stand below by name.
+    pairs = [(child, "parent", parent) for n, child in enumerate(OBJECTS) for parent in OBJECTS[n + 1 :]]
+    parents = st.sampled_from(pairs)
     usersets = st.tuples(
         st.integers(1, 3), st.integers(0, 2), st.sampled_from(OBJECTS), st.sampled_from(OBJECTS)
     ).map(lambda t: (t[2], RELATIONS[t[0]], f"{t[3]}#{RELATIONS[min(t[1], t[0] - 1)]}"))
@@ -186,3 +192,39 @@ def test_a_model_with_a_wildcard_or_another_condition_is_refused() -> None:
         Model({"schema_version": "1.1", "type_definitions": [doc]})
     with pytest.raises(ModelRefused):
         Model({"schema_version": "1.1", "type_definitions": [], "conditions": {"anything": {}}})
+
+
+WINDOWS = st.tuples(st.integers(0, 9), st.integers(0, 9))
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("grant"), st.sampled_from(USERS), WINDOWS),
+        st.tuples(st.just("end"), st.sampled_from(USERS), st.none()),
+        st.tuples(st.just("ask"), st.sampled_from(USERS), st.integers(0, 10)),
+    ),
+    max_size=40,
+)
+
+
+@given(STEPS)
+def test_a_remembered_decision_is_what_the_engine_would_answer_now(steps: list[tuple[str, str, Any]]) -> None:
+    plain, windowed = {"type": "user"}, {"type": "user", "condition": "grant_window"}
+    relations = {"reader": {"directly_related_user_types": [plain, windowed]}}
+    doc = {"type": "doc", "relations": {"reader": {"this": {}}}, "metadata": {"relations": relations}}
+    types = [{"type": "user", "relations": {}}, doc]
+    model = Model({"schema_version": "1.1", "type_definitions": types, "conditions": {"grant_window": {}}})
+    state, index = State(), Tuples()
+    state.observers.append(index.observe)
+    engine = Engine(model, index)
+    decisions = Decisions(engine)
+    state.observers.append(decisions.observe)
+    for step, user, value in steps:
+        key = key_of("doc:a", "reader", user)
+        if step == "ask":
+            expected = engine.check("doc:a", "reader", user, NOW + value)
+            assert decisions.allowed("doc:a", "reader", user, NOW + value) is expected
+        elif step == "grant":
+            begin, end = (write(datetime.fromtimestamp(NOW + second, UTC)) for second in value)
+            window = row("doc:a", "reader", user, {"not_before": begin, "expires_at": end})
+            state.apply([Effect(TABLE, key, encode(window))])
+        elif state.raw(TABLE, key) is not None:
+            state.apply([Effect(TABLE, key, None)])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
 from typing import Any
 
 from twins.runtime import clock
-from twins.runtime.authz.engine import CheckFailed, Engine, Given
+from twins.runtime.authz.decisions import Decisions
+from twins.runtime.authz.engine import Engine, Given
 from twins.runtime.callers import Caller, is_current
 from twins.runtime.problems import Problem, forbidden, grant_required, not_found
 from twins.runtime.state import State
@@ -19,8 +20,10 @@ class Rights:
     """Answers for one twin; every refusal to the same kind of caller looks the same."""
 
     def __init__(self, engine: Engine, state: State, twin_id: str) -> None:
-        self._engine = engine
+        self._model = engine.model
         self._state = state
+        self._decisions = Decisions(engine)
+        state.observers.append(self._decisions.observe)
         self.instance = f"instance:{twin_id}"
 
     def may(self, caller: Caller, relation: str, object_: str) -> bool:
@@ -29,11 +32,8 @@ class Rights:
         """
         if caller.former or not is_current(caller, self._state):
             return False
-        given = [Given(self.instance, caller.role, caller.id)] if caller.role else []
-        try:
-            return self._engine.check(object_, relation, caller.id, datetime.now(UTC), given)
-        except CheckFailed:
-            return False
+        given = (Given(self.instance, caller.role, caller.id),) if caller.role else ()
+        return self._decisions.allowed(object_, relation, caller.id, time.time(), given)
 
     def may_read(self, caller: Caller, slice_: str) -> bool:
         """Whether the caller may read the slice: twins through a grant, everybody else through a tuple."""
@@ -56,7 +56,7 @@ class Rights:
 
     def admits(self, object_: str, relation: str, user: str, condition: str) -> bool:
         """Whether the model has room for a tuple of this shape; `condition` is "" for none."""
-        return self._engine.model.admits(object_, relation, user, condition)
+        return self._model.admits(object_, relation, user, condition)
 
     def refusal(self, caller: Caller, object_: str) -> Problem:
         """What a caller without the right is told: no more than it knows already."""

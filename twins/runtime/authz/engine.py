@@ -6,8 +6,8 @@ and a cycle is false in an intersection and on either side of an exclusion.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,6 +25,14 @@ class CheckFailed(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class Decision(NamedTuple):
+    """An answer and the instants (seconds since 1970) between which it holds while no tuple changes."""
+
+    allowed: bool
+    since: float
+    until: float
 
 
 class Given(NamedTuple):
@@ -61,30 +69,38 @@ class Engine:
         self.model = model
         self.tuples = tuples
 
-    def check(
-        self, object_: str, relation: str, user: str, now: datetime, given: Sequence[Given] = ()
-    ) -> bool:
-        """Whether the user has the relation to the object at the instant `now`.
+    def check(self, object_: str, relation: str, user: str, now: float, given: Sequence[Given] = ()) -> bool:
+        """Whether the user has the relation to the object at `now` (seconds since 1970).
 
         Raises:
             CheckFailed: the rewrites go deeper than 25, or a tuple's condition is incomplete.
         """
-        return _Check(self, user, now, given).relation(_Place(object_, relation, frozenset(), 0)).allowed
+        return self.decide(object_, relation, user, now, given).allowed
 
-    def list_objects(self, type_: str, relation: str, user: str, now: datetime) -> list[str]:
+    def decide(
+        self, object_: str, relation: str, user: str, now: float, given: Sequence[Given] = ()
+    ) -> Decision:
+        """As `check`, with how long the answer holds."""
+        check = _Check(self, user, now, given)
+        answer = check.relation(_Place(object_, relation, frozenset(), 0))
+        return Decision(answer.allowed, check.since, check.until)
+
+    def list_objects(self, type_: str, relation: str, user: str, now: float) -> list[str]:
         """The objects of the type to which the user has the relation."""
         return [o for o in self.tuples.objects(type_) if self.check(o, relation, user, now)]
 
 
 class _Check:
-    """One check under way."""
+    """One check under way; `since` and `until` bound the answer by the windows that were looked at."""
 
-    def __init__(self, engine: Engine, user: str, now: datetime, given: Sequence[Given]) -> None:
+    def __init__(self, engine: Engine, user: str, now: float, given: Sequence[Given]) -> None:
         self._model = engine.model
         self._tuples = engine.tuples
         self._user = user
         self._now = now
         self._given = given
+        self.since = -math.inf
+        self.until = math.inf
 
     def relation(self, place: _Place) -> _Answer:
         here = (place.object, place.relation)
@@ -149,11 +165,16 @@ class _Check:
         if not name:
             return YES
         try:
-            begin, end = (parse(window[bound], bound) for bound in BOUNDS)
+            begin, end = (parse(window[bound], bound).timestamp() for bound in BOUNDS)
         except KeyError:
             raise CheckFailed("validation_error", f"the window of {user} lacks a bound") from None
         except Problem as problem:
             raise CheckFailed("validation_error", problem.detail) from None
+        for bound in (begin, end):
+            if bound <= self._now:
+                self.since = max(self.since, bound)
+            else:
+                self.until = min(self.until, bound)
         return _Answer(begin <= self._now < end)
 
 

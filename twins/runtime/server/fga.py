@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -95,7 +95,7 @@ async def list_objects(request: web.Request, twin: Twin) -> web.Response:
         raise CheckFailed("type_not_found", f"type '{body.type}' not found")
     if twin.engine.model.rewrite(body.type, body.relation) is None:
         raise CheckFailed("relation_not_found", f"relation '{body.type}#{body.relation}' not found")
-    found = twin.engine.list_objects(body.type, body.relation, body.user, datetime.now(UTC))
+    found = twin.engine.list_objects(body.type, body.relation, body.user, time.time())
     return answer({"objects": found})
 
 
