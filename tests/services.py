@@ -9,17 +9,15 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 START_SECONDS = 30.0
-FAST = [
-    f"-c{option}"
-    for option in ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=60")
-]
+FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=60")
+WITHOUT_FILE = ("--appendonly", "no")
 
 
 class ServiceMissing(Exception):
@@ -47,8 +45,11 @@ def redis_program() -> str:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """Runs PostgreSQL with an empty database and yields its DATABASE_URL; nothing of it remains."""
+def postgres(options: Sequence[str] = FAST, port: int = 5432) -> Iterator[str]:
+    """Runs PostgreSQL with an empty database and yields its DATABASE_URL; nothing of it remains.
+
+    `port` names its socket file too; it listens on TCP only when the options say so.
+    """
     programs = postgres_folder()
     with _folder() as folder:
         account = _unprivileged(folder)
@@ -67,12 +68,15 @@ def postgres() -> Iterator[str]:
             "--no-sync",
         ]
         subprocess.run(make, check=True, cwd="/", stdout=subprocess.DEVNULL, **account)
-        serve = [programs / "postgres", "-D", data, "-k", folder, "-clisten_addresses=", *FAST]
+        serve = [programs / "postgres", "-D", data, "-k", folder, "-p", str(port), "-clisten_addresses="]
+        serve += [f"-c{option}" for option in options]
         ready: list[str | Path] = [
             programs / "pg_isready",
             "-q",
             "-h",
             folder,
+            "-p",
+            str(port),
             "-U",
             "mycelium",
             "-d",
@@ -83,8 +87,8 @@ def postgres() -> Iterator[str]:
 
 
 @contextmanager
-def redis() -> Iterator[str]:
-    """Runs Redis without a file and yields its REDIS_URL."""
+def redis(options: Sequence[str] = WITHOUT_FILE) -> Iterator[str]:
+    """Runs Redis, without a file by default, and yields its REDIS_URL."""
     program = redis_program()
     with _folder() as folder:
         socket = folder / "redis.sock"
@@ -96,10 +100,9 @@ def redis() -> Iterator[str]:
             socket,
             "--save",
             "",
-            "--appendonly",
-            "no",
             "--dir",
             folder,
+            *options,
         ]
         with _running(serve, folder, {}, socket.exists):
             yield f"unix://{socket}"
