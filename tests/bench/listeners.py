@@ -45,7 +45,7 @@ class Round:
 
 
 class Subscriber(WSListener):
-    """A WebSocket; `ready` is set by the first message that is not a row, everything after counts."""
+    """A WebSocket that is `ready` once it has the rows that were there before."""
 
     def __init__(self, first: str, marker: bytes, round_: Round) -> None:
         self._first = first
@@ -59,9 +59,10 @@ class Subscriber(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         payload = frame.get_payload_as_bytes()
-        if self._marker in payload:
-            self._round.arrived()
-        elif b"applied" in payload and not self.ready.done():
+        if self.ready.done():
+            if self._marker in payload:
+                self._round.arrived()
+        elif b"applied" in payload:
             self.ready.set_result(None)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
