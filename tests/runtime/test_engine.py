@@ -63,7 +63,7 @@ def rewrites_of(level: int) -> st.SearchStrategy[dict[str, Any]]:
 def stores(draw: st.DrawFn) -> tuple[dict[str, Any], set[Tuple]]:
     rewrites = {name: draw(rewrites_of(level)) for level, name in enumerate(RELATIONS)}
     direct = st.tuples(st.sampled_from(OBJECTS), st.sampled_from(RELATIONS), st.sampled_from(USERS))
-    # A loop of parents below an exclusion is false upstream, not a fixed point: those cases stand below by name.
+    # Below an exclusion a loop is false upstream, not a fixed point: those cases stand below by name.
     pairs = [(child, "parent", parent) for n, child in enumerate(OBJECTS) for parent in OBJECTS[n + 1 :]]
     parents = st.sampled_from(pairs)
     usersets = st.tuples(
