@@ -65,7 +65,7 @@ def pss_mib(pid: int) -> float:
 
 
 def memory_mib(pid: int) -> dict[str, float]:
-    """`Rss`, `Pss`, `Private_Dirty` and the like (proc_pid_smaps(5)); zeros when the process has just ended."""
+    """`Rss`, `Pss`, `Private_Dirty` and the like (proc_pid_smaps(5)); zeros for a process that ended."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     except FileNotFoundError:
