@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import msgspec
+
 from twins.runtime import answers, clock, codec
 from twins.runtime.authz.engine import CheckFailed, Engine, Given
 from twins.runtime.authz.model import Model
 from twins.runtime.authz.tuples import Tuples
 from twins.runtime.callers import Caller
-from twins.runtime.identity import KEY, TABLE
+from twins.runtime.identity import KEY, TABLE, Identity
 from twins.runtime.log.record import Head, Opened, Part
 from twins.runtime.module import Context, Module
 from twins.runtime.rights import Rights
@@ -126,7 +128,7 @@ class Reexecution:
         context = self._context(head, head.caller.removeprefix("twin:"))
         # The identity is made from the new keys, before the module is asked.
         identity = next(value for table, key, value in effects if (table, key) == (TABLE, KEY))
-        context.tx.put(TABLE, KEY, codec.decode(identity or b"null"))
+        context.tx.put(TABLE, KEY, msgspec.convert(codec.decode(identity or b"null"), Identity))
         given = {name: value for name, value in args.items() if name not in ("slug", "name", "module")}
         self._module.genesis(context, given)
         return context.tx.effects(), None

@@ -74,7 +74,6 @@ class Checkpoints:
 
         Raises:
             Forked: the log is shorter than the checkpoint, or another one.
-            OSError: the tree's file cannot be made.
         """
         self._origin = origin_of(twin)
         text = kept(self._directory)
@@ -189,7 +188,6 @@ class Checkpoints:
             self._pool.shutdown()
         if self._signer is not None and (self._waiting or self._written != self.text):
             self._sign(self._waiting, self._signer(), True)
-        self.tree.close()
 
     def inclusion(self, seq: int, size: int) -> list[bytes]:
         """That record `seq` is in the tree of `size` records; blocking.

@@ -13,7 +13,7 @@ from twins.runtime import clock, files
 from twins.runtime.log import epoch, segments
 from twins.runtime.log.checkpoints import Checkpoints, Forked, Signer
 from twins.runtime.log.damage import LogDamaged
-from twins.runtime.log.disk import open_disk
+from twins.runtime.log.disk import Disk, open_disk
 from twins.runtime.log.frame import START, close
 from twins.runtime.log.proofs import RecordProof
 from twins.runtime.log.reader import Index, Query, search
@@ -41,13 +41,21 @@ class Commitlog:
 
     Args:
         segment_bytes: a segment that has as many is followed by a new one.
+        disk: makes the writer's way to the disk, given the folder.
 
     Attributes:
         damage: why the log takes no records, or None.
     """
 
-    def __init__(self, directory: Path, seal: Seal, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        seal: Seal,
+        segment_bytes: int = SEGMENT_BYTES,
+        disk: Callable[[Path], Disk] = open_disk,
+    ) -> None:
         self._directory, self._seal, self._segment_bytes = directory, seal, segment_bytes
+        self._open_disk = disk
         self._index = Index(directory)
         self._writer: Writer | None = None
         self._fence: epoch.Fence | None = None
@@ -113,7 +121,7 @@ class Commitlog:
             self.checkpoints.add(hashes)
             on_durable(seq)
 
-        disk = open_disk(segments.folder_of(self._directory))
+        disk = self._open_disk(segments.folder_of(self._directory))
         self._writer = Writer(
             self._directory, self._seal, end, self._fence, disk, durable, self._segment_bytes
         )

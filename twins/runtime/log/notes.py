@@ -102,7 +102,12 @@ def read_checkpoint(text: str) -> Checkpoint:
         found = Checkpoint(origin, int(size), root)
     except (IndexError, ValueError, binascii.Error):
         raise NoteRefused("this is no checkpoint") from None
-    if not text.startswith(found.text()) or not origin or len(root) != hashlib.sha256().digest_size:
+    if (
+        not text.startswith(found.text())
+        or not origin
+        or found.size < 0
+        or len(root) != hashlib.sha256().digest_size
+    ):
         raise NoteRefused("this is no checkpoint")
     return found
 

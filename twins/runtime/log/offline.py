@@ -34,8 +34,6 @@ def prove(directory: Path, seq: int) -> RecordProof:
         proof = RecordProof(seq, digest, proofs.inclusion(tree.read, seq - 1, found.size), note)
     except TreeUnreadable as error:
         raise ProofRefused(str(error)) from None
-    finally:
-        tree.close()
     if proof.root(found.size) != found.root:
         raise ProofRefused(
             "the tree's file does not give the root of the last checkpoint; start the twin once"

@@ -228,7 +228,7 @@ class Opened:
             "by_custody": head.by_custody,
             "error": problem["detail"] if problem else None,
             "problem": problem,
-            "effects": [effect[:3] for effect in head.effects],
+            "effects": [list(effect[:3]) for effect in head.effects],
             "hash": self.frame.hash.hex(),
         }
 

@@ -56,9 +56,11 @@ def recover(directory: Path, seal: Seal, replay: Replay, start: Position | None 
         lost.refuse()
     except LogDamaged as found:
         damage = found
+    if damage is not None and last is None and start is None:
+        raise damage
     end = scan.end
-    if last is None and start is None:
-        raise damage or LogDamaged(1, end.path.name, end.offset, "the first record is missing")
+    if end.seq == 0:
+        raise LogDamaged(1, end.path.name, end.offset, "the first record is missing")
     return Recovered(end, last.head.at if last else at, scan.torn, bytes(hashes), damage)
 
 

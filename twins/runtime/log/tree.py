@@ -10,9 +10,11 @@ give.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -20,6 +22,7 @@ HASH_BYTES = 32
 _AT_ONCE = 4096
 EMPTY = hashlib.sha256(b"").digest()
 _sha256 = hashlib.sha256
+logger = logging.getLogger(__name__)
 Read = Callable[[int, int], bytes]
 
 
@@ -102,7 +105,6 @@ class Tree:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._fd = -1
         self.size = 0
         self.edge: list[bytes] = []
 
@@ -115,15 +117,9 @@ class Tree:
         return [self.read(level, n) for level, n in subtrees(0, size)]
 
     def start(self, size: int, edge: Sequence[bytes]) -> None:
-        """Go on from a tree that is known; what the file holds beyond it is cut.
-
-        Raises:
-            OSError: the file cannot be made.
-        """
+        """Go on from a tree that is known."""
         with self._lock:
             self.size, self.edge = size, list(edge)
-            self._open(os.O_RDWR | os.O_CREAT)
-            os.ftruncate(self._fd, stored_count(size) * HASH_BYTES)
 
     def extend(self, leaves: Iterable[bytes]) -> None:
         """Add leaves, given as their records' chain hashes."""
@@ -167,28 +163,29 @@ class Tree:
             TreeUnreadable: the file is missing or too short.
         """
         try:
-            if self._fd < 0:
-                self._open(os.O_RDONLY)
-            found = os.pread(self._fd, HASH_BYTES, stored_index(level, n) * HASH_BYTES)
+            with self._opened(os.O_RDONLY) as fd:
+                found = os.pread(fd, HASH_BYTES, stored_index(level, n) * HASH_BYTES)
         except OSError as error:
             raise TreeUnreadable(f"{self._path} cannot be read: {error.strerror}") from None
         if len(found) < HASH_BYTES:
             raise TreeUnreadable(f"{self._path} is too short")
         return found
 
-    def close(self) -> None:
-        with self._lock:
-            if self._fd >= 0:
-                os.close(self._fd)
-                self._fd = -1
-
-    def _open(self, flags: int) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-        self._fd = os.open(self._path, flags | os.O_CLOEXEC, 0o600)
-
     def _write(self, data: bytes, offset: int) -> None:
-        view = memoryview(data)
-        while view:
-            written = os.pwrite(self._fd, view, offset)
-            view, offset = view[written:], offset + written
+        # The file can be made again from the frames: a full disk must not keep the log from being read.
+        try:
+            with self._opened(os.O_WRONLY | os.O_CREAT) as fd:
+                if os.pwrite(fd, data, offset) == len(data):
+                    return
+            reason = "the write was short"
+        except OSError as error:
+            reason = error.strerror or str(error)
+        logger.warning("%s is incomplete: %s", self._path.name, reason)
+
+    @contextmanager
+    def _opened(self, flags: int) -> Iterator[int]:
+        fd = os.open(self._path, flags | os.O_CLOEXEC, 0o600)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
