@@ -18,7 +18,7 @@ from tests.runtime.machine import Machine, entry, person
 from twins.runtime.client import TokenSigner, TwinUnreachable
 from twins.runtime.ids import is_ulid, new_ulid, new_uuid7, ulid_of
 from twins.runtime.init import TwinExists, create
-from twins.runtime.log.reader import path_of
+from twins.runtime.log.segments import path_of
 from twins.runtime.problems import Problem
 
 

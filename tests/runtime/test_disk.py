@@ -1,0 +1,162 @@
+"""What a log acknowledged is on disk, whichever way it writes; what the disk refuses ends the process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.runtime.logs import Open, make
+
+EXIT_IO_ERROR = 74
+WAYS = [("aio", "uvloop"), ("aio", "asyncio"), ("thread", "uvloop"), ("thread", "asyncio")]
+# Each of the system's calls that end a write fails with EIO once so many writes to a segment went well.
+SHIM = r"""
+#define _GNU_SOURCE
+#include <aio.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int left = -1;
+
+static int spent(int fd) {
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t size = readlink(link, path, sizeof path - 1);
+    if (size < 0) return 0;
+    path[size] = 0;
+    if (!strstr(path, ".mlog")) return 0;
+    if (left < 0) left = atoi(getenv("WRITES_THAT_GO_WELL"));
+    return left-- <= 0;
+}
+
+static ssize_t fails(int fd, const void *data, size_t size, off_t offset, const char *name) {
+    ssize_t (*real)(int, const void *, size_t, off_t) = dlsym(RTLD_NEXT, name);
+    int broken = spent(fd);
+    if (broken && getenv("SHORT")) return real(fd, data, size / 2, offset);
+    if (broken) { errno = EIO; return -1; }
+    return real(fd, data, size, offset);
+}
+
+ssize_t pwrite(int fd, const void *d, size_t n, off_t o) { return fails(fd, d, n, o, "pwrite"); }
+ssize_t pwrite64(int fd, const void *d, size_t n, off64_t o) { return fails(fd, d, n, o, "pwrite64"); }
+
+static int broken_now = 0;
+
+int aio_error(const struct aiocb *cb) {
+    int (*real)(const struct aiocb *) = dlsym(RTLD_NEXT, "aio_error");
+    int error = real(cb);
+    if (error == 0 && spent(cb->aio_fildes)) { broken_now = 1; return getenv("SHORT") ? 0 : EIO; }
+    return error;
+}
+
+ssize_t aio_return(struct aiocb *cb) {
+    ssize_t (*real)(struct aiocb *) = dlsym(RTLD_NEXT, "aio_return");
+    ssize_t size = real(cb);
+    return broken_now ? (getenv("SHORT") ? size / 2 : -1) : size;
+}
+"""
+
+
+def write(
+    home: Path, kind: str, loop: str, callers: int, records: int, **environment: str
+) -> tuple[int, list[int], str]:
+    """Write in a process of its own: its exit code, what it acknowledged and what it complained of."""
+    command = [sys.executable, "-m", "tests.runtime.logs", str(home), kind, loop, str(callers), str(records)]
+    run = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment}
+    )
+    return run.returncode, [int(line) for line in run.stdout.split()], run.stderr
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The failing disk, as a library to preload."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler: the failing disk was not tried")
+    home = tmp_path_factory.mktemp("shim")
+    (home / "shim.c").write_text(SHIM)
+    command = [compiler, "-shared", "-fPIC", "-o", str(home / "shim.so"), str(home / "shim.c"), "-ldl"]
+    subprocess.run(command, check=True)
+    return home / "shim.so"
+
+
+@pytest.mark.parametrize(("kind", "loop"), WAYS)
+def test_everything_acknowledged_is_there_across_segments(tmp_path: Path, kind: str, loop: str) -> None:
+    code, told, complaints = write(make(tmp_path), kind, loop, 8, 40)
+    assert (code, complaints) == (0, "")
+    assert told == list(range(2, 322))
+    opened = Open(tmp_path)
+    assert (opened.log.seq, opened.log.damage, opened.found.torn) == (321, None, 0)
+    assert len(list((tmp_path / "log").glob("*.mlog"))) >= 2
+
+
+def test_the_quickest_way_is_taken_where_the_system_has_it(tmp_path: Path) -> None:
+    if "CS_GNU_LIBC_VERSION" not in os.confstr_names or sys.platform != "linux":
+        pytest.skip("not glibc: writes go through a thread")
+    program = (
+        "import asyncio, sys; from pathlib import Path; from twins.runtime.log.disk import open_disk\n"
+        "async def run():\n disk = open_disk(Path(sys.argv[1])); print(type(disk).__name__); disk.close()\n"
+        "asyncio.run(run())"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "AioDisk\n"
+
+
+@pytest.mark.parametrize("callers", [1, 8])
+@pytest.mark.parametrize(
+    ("kind", "loop", "fault"),
+    [
+        ("aio", "uvloop", {}),
+        ("thread", "uvloop", {}),
+        ("aio", "asyncio", {"SHORT": "1"}),
+        ("thread", "asyncio", {"SHORT": "1"}),
+    ],
+)
+def test_a_write_that_fails_ends_the_process_and_is_not_acknowledged(
+    tmp_path: Path, shim: Path, kind: str, loop: str, callers: int, fault: dict[str, str]
+) -> None:
+    faults = {"LD_PRELOAD": str(shim), "WRITES_THAT_GO_WELL": "5", **fault}
+    code, told, complaints = write(make(tmp_path), kind, loop, callers, 40, **faults)
+    assert code == EXIT_IO_ERROR
+    assert "the commitlog cannot be written" in complaints
+    assert told
+    opened = Open(tmp_path)
+    assert opened.log.damage is None
+    assert opened.log.seq >= told[-1]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount: the full disk was not tried")
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here: the full disk was not tried")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize("kind", ["aio", "thread"])
+def test_a_full_disk_ends_the_process_and_loses_nothing_acknowledged(small_disk: Path, kind: str) -> None:
+    code, told, complaints = write(make(small_disk), kind, "uvloop", 4, 2000)
+    assert code == EXIT_IO_ERROR
+    assert "the commitlog cannot be written" in complaints
+    opened = Open(small_disk)
+    assert opened.log.damage is None
+    assert opened.log.seq >= told[-1] > 100
