@@ -25,6 +25,7 @@ from aiohttp import web
 from setproctitle import setproctitle
 
 import twins.runtime.modules.twin  # noqa: F401
+from twins.runtime import sandbox
 from twins.runtime.expiry import Expiry
 from twins.runtime.keys import KeysUnusable
 from twins.runtime.log.frame import LogDamaged
@@ -54,27 +55,32 @@ def run(
     idle_seconds: float | None = None,
     allow: Sequence[str] = (),
     module: str = "twin",
+    policy: sandbox.Policy | None = None,
 ) -> int:
     """Serve a twin on a listening socket until SIGTERM, or until nobody was there for `idle_seconds`.
 
     Args:
         allow: private networks that senses may reach.
+        policy: the sandbox that the process enters before it reads anything of the twin.
 
     Returns:
-        An exit code: 0 after a clean end, 65 for a damaged log, 69 when keys or module are missing,
-        75 when another process has the twin open. A disk that fails ends the process with 74.
+        An exit code: 0 after a clean end, 65 for a damaged log, 69 when keys, module or a required part of
+        the sandbox are missing, 75 when another process has the twin open. A disk that fails ends the
+        process with 74.
     """
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )
     try:
+        loaded = load(module)
+        directory = sandbox.enter(directory, policy)
         with locked(directory):
-            asyncio.run(_serve(Twin(directory, load(module)), sock, idle_seconds, allow))
+            asyncio.run(_serve(Twin(directory, loaded), sock, idle_seconds, allow))
     except TwinLocked as error:
         return _failed(directory, error, EXIT_LOCKED)
     except LogDamaged as error:
         return _failed(directory, error, EXIT_DAMAGED)
-    except (LogMissing, KeysUnusable, ModuleMissing) as error:
+    except (LogMissing, KeysUnusable, ModuleMissing, sandbox.SandboxMissing) as error:
         return _failed(directory, error, EXIT_UNAVAILABLE)
     return 0
 
