@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from setproctitle import setproctitle
 
-from twins.host.placement import Placement
-from twins.runtime import serve
+from twins.host.options import Options
+from twins.host.placement import PLACEMENT, Placement
+from twins.runtime import sandbox, serve
+from twins.runtime.sandbox import identity
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 _PR_SET_PDEATHSIG = 1
@@ -42,10 +45,36 @@ def fork(title: str, leave_host: Callable[[], None], work: Callable[[], int]) ->
     return pid
 
 
-def serve_twin(directory: Path, sock: socket.socket, placement: Placement, allow: Sequence[str]) -> int:
-    """Serve a twin on the host's socket until it is idle or told to stop."""
-    idle = None if placement.keep_awake else placement.idle_seconds
-    return serve.run(directory, sock, idle_seconds=idle, allow=allow, module=placement.module)
+def serve_twin(directory: Path, sock: socket.socket, placement: Placement, options: Options) -> int:
+    """Serve a twin on the host's socket until it is idle or told to stop.
+
+    Raises OSError when its folder cannot be given to its user.
+    """
+    if placement.user is not None:
+        identity.own(directory, placement.user, keep=PLACEMENT)
+    if placement.tier == "dedicated":
+        _execute(directory, sock, placement, options)
+    return serve.run(
+        directory,
+        sock,
+        idle_seconds=None if placement.stays_awake else placement.idle_seconds,
+        allow=options.allow,
+        module=placement.module,
+        policy=sandbox.Policy(placement.user, options.ports, options.require_sandbox),
+    )
+
+
+def _execute(directory: Path, sock: socket.socket, placement: Placement, options: Options) -> NoReturn:
+    """The same program in an interpreter of its own, with a memory layout and a hash seed of its own."""
+    command = [sys.executable, "-m", "twins.runtime", "serve", str(directory), "--fd", str(sock.fileno())]
+    command += ["--module", placement.module]
+    command += ["--require-sandbox" if options.require_sandbox else "--sandbox"]
+    command += [] if placement.user is None else ["--user", str(placement.user)]
+    command += [word for network in options.allow for word in ("--allow", network)]
+    ports = ["any"] if options.ports is None else options.ports
+    command += [word for port in ports for word in ("--allow-port", str(port))]
+    sock.set_inheritable(True)
+    os.execv(command[0], command)
 
 
 def _become(
@@ -61,6 +90,8 @@ def _become(
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _end_with(host)
         leave_host()
+        # Where a twin is, it calls its own folder "."; the lines that it writes say whose it is.
+        logging.basicConfig(force=True, level=logging.WARNING, format=f"%(levelname)s {title}: %(message)s")
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         code = work()
     except BaseException as error:  # noqa: BLE001 - whatever it is, it must not return into the host's loop

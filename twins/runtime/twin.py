@@ -48,6 +48,7 @@ class Twin:
     """
 
     def __init__(self, directory: Path, module: Module) -> None:
+        self.directory = directory
         self.module = module
         self.keys = KeyStore(directory)
         self.state = State()
