@@ -67,25 +67,27 @@ def _host(home: Path) -> Iterator[Finding]:
         yield Finding("host", not sockets, error.detail if sockets else "none runs here")
         stale = ", ".join(sorted(sockets)) or "none"
         yield Finding("sockets", not sockets, f"{stale} that nobody answers; the next host replaces them")
-        yield _processes(None)
+        yield _processes(home, None)
     else:
         yield Finding("host", True, f"process {answer['pid']}, {answer['twins']} twins")
         yield Finding("sockets", True, f"{len(sockets)} in {paths.run_dir(home)}")
-        yield _processes(answer["pid"])
+        yield _processes(home, answer["pid"])
 
 
-def _processes(host: int | None) -> Finding:
+def _processes(home: Path, host: int | None) -> Finding:
     """Twins end with their host, so none may be left that has none."""
-    names = {int(entry.name): _read(f"/proc/{entry.name}/cmdline", "") for entry in _entries()}
-    twins = [pid for pid, name in names.items() if name.startswith("mycelium-twin")]
-    stale = [pid for pid in twins if not names.get(_parent(pid), "").startswith("mycelium-host")]
-    own = sum(_parent(pid) == host for pid in twins)
-    seen = f"without a host: {', '.join(map(str, stale))}" if stale else f"{own} twins of this host awake"
-    return Finding("processes", not stale, seen)
+    twins = [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _is_of(home, entry)]
+    stale = [pid for pid in twins if _parent(pid) != host]
+    without = f"without a host: {', '.join(map(str, stale))}"
+    return Finding("processes", not stale, without if stale else f"{len(twins)} twins of this home awake")
 
 
-def _entries() -> list[Path]:
-    return [entry for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+def _is_of(home: Path, process: Path) -> bool:
+    """A twin's process is in the twin's folder."""
+    try:
+        return (process / "cwd").readlink().parent == paths.twins_dir(home).resolve()
+    except OSError:
+        return False
 
 
 def _parent(pid: int) -> int:

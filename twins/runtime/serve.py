@@ -131,8 +131,8 @@ async def _serve(twin: Twin, sock: socket.socket, idle_seconds: float | None, al
     try:
         idle = await presence.until_over(server, runner, idle_seconds)
         await site.stop()
-        if idle:
-            await _serve_late_callers(server)
+        # Whoever connected just before is answered, also when the process was told to end.
+        await (_serve_late_callers(server) if idle else asyncio.sleep(GRACE_SECONDS))
     finally:
         await server.cleanup()
         await runner.close()
