@@ -22,13 +22,14 @@ from twins.runtime.sandbox import identity
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 _PR_SET_PDEATHSIG = 1
 _EX_SOFTWARE = 70
+_FIRST_FILE, _MOST_FILES = 3, 2**31 - 1
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def fork(title: str, leave_host: Callable[[], None], work: Callable[[], int]) -> int:
+def fork(title: str, keep: int | None, work: Callable[[], int]) -> int:
     """Run `work` in a new process that ends with its result; return the new process's id.
 
-    `leave_host` closes what the new process must not inherit. The process ends when the host ends.
+    Of the open files it inherits the standard ones and `keep`. The process ends when the host ends.
     Raises OSError when the machine has no room for another process.
     """
     host = os.getpid()
@@ -39,7 +40,7 @@ def fork(title: str, leave_host: Callable[[], None], work: Callable[[], int]) ->
     try:
         pid = os.fork()
         if pid == 0:
-            _become(title, host, before, leave_host, work)
+            _become(title, host, before, keep, work)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
@@ -77,9 +78,7 @@ def _execute(directory: Path, sock: socket.socket, placement: Placement, options
     os.execv(command[0], command)
 
 
-def _become(
-    title: str, host: int, mask: set[Any], leave_host: Callable[[], None], work: Callable[[], int]
-) -> NoReturn:
+def _become(title: str, host: int, mask: set[Any], keep: int | None, work: Callable[[], int]) -> NoReturn:
     code = _EX_SOFTWARE
     try:
         setproctitle(title)
@@ -89,7 +88,7 @@ def _become(
         # Ctrl-C reaches the whole terminal; the host alone decides and then sends SIGTERM.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _end_with(host)
-        leave_host()
+        _close_all_but(keep)
         # Where a twin is, it calls its own folder "."; the lines that it writes say whose it is.
         logging.basicConfig(force=True, level=logging.WARNING, format=f"%(levelname)s {title}: %(message)s")
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -100,6 +99,15 @@ def _become(
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _close_all_but(keep: int | None) -> None:
+    """Close what is the host's, by number: to touch each socket's object would copy its page of memory."""
+    if keep is None:
+        os.closerange(_FIRST_FILE, _MOST_FILES)
+    else:
+        os.closerange(_FIRST_FILE, keep)
+        os.closerange(max(keep + 1, _FIRST_FILE), _MOST_FILES)
 
 
 def _end_with(host: int) -> None:

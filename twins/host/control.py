@@ -47,12 +47,6 @@ class Control:
         for connection in list(self._open):
             connection.close()
 
-    def leave(self) -> None:
-        """Close the descriptors in a forked process; the host keeps its own."""
-        self._listener.close()
-        for connection in self._open:
-            connection.sock.close()
-
     def _accept(self) -> None:
         try:
             sock, _ = self._listener.accept()

@@ -34,8 +34,6 @@ class Pool:
 
     When as many run as may be awake, the twin that woke first goes to sleep before another wakes; twins that
     are kept awake stay, and when there are no others the pool grows past its limit.
-
-    `leave_host` closes, in a forked process, what the rest of the host has open.
     """
 
     def __init__(
@@ -43,13 +41,11 @@ class Pool:
         loop: Loop,
         home: Path,
         options: Options,
-        leave_host: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._home = home
         self._twins = paths.twins_dir(home)
         self._options = options
-        self._leave_host = leave_host
         self._queue: deque[Seat] = deque()
         self._old: deque[tuple[Seat, int]] = deque()
         self._making_room = False
@@ -149,9 +145,11 @@ class Pool:
             os.kill(seat.pid, signal.SIGTERM)
             self._loop.later(_GRACE_SECONDS, partial(self._kill, seat, seat.pid))
 
-    def run(self, title: str, work: Callable[[], int], ended: Callable[[int], None]) -> None:
-        """Do other work in a process of its own; OSError when there is no room for one."""
-        self._processes[fork(title, partial(self._leave, None), work)] = ended
+    def run(
+        self, title: str, work: Callable[[], int], ended: Callable[[int], None], keep: int | None = None
+    ) -> None:
+        """Do other work in a process of its own, with `keep` open; OSError when there is no room for one."""
+        self._processes[fork(title, keep, work)] = ended
 
     def reap(self) -> None:
         """Take note of every process that has ended."""
@@ -200,7 +198,7 @@ class Pool:
     def _fork(self, seat: Seat) -> None:
         serve = partial(serve_twin, seat.directory, seat.listener, seat.placement, self._options)
         try:
-            pid = fork(f"mycelium-twin {seat.slug}", partial(self._leave, seat), serve)
+            pid = fork(f"mycelium-twin {seat.slug}", seat.listener.fileno(), serve)
         except OSError as error:
             _log.error("twin %s cannot be started: %s", seat.slug, error.strerror)
             self._ended(seat, error.errno or 1)
@@ -248,12 +246,6 @@ class Pool:
         else:
             self._settle(seat)
         seat.resume()
-
-    def _leave(self, own: Seat | None) -> None:
-        self._leave_host()
-        for seat in self.seats.values():
-            if seat is not own:
-                seat.listener.close()
 
     def _kill(self, seat: Seat, pid: int) -> None:
         if seat.pid == pid:

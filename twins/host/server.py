@@ -24,6 +24,7 @@ from twins.host.pool import Pool
 from twins.host.requests import Create, List, Ping, Request, Sleep, Upgrade, Wake, parse
 from twins.host.seat import Seat, inherited
 from twins.host.trial import told, trial
+from twins.host.warm import warm
 from twins.runtime import clock
 from twins.runtime.module import load
 
@@ -53,8 +54,9 @@ class Host:
         self._in_force = trial(self._run, options)
         self._births: dict[str, _Birth] = {}
         self._estate = estate
+        warm(load(Placement().module))
         self._loop = Loop()
-        self._pool = Pool(self._loop, home, options, self._leave)
+        self._pool = Pool(self._loop, home, options)
         listener = None if estate is None else inherited(estate.control)
         self._control = Control(self._loop, paths.host_socket(home), self._answer, listener)
 
@@ -66,7 +68,6 @@ class Host:
         self._loop.on_signal(signal.SIGHUP, partial(self._upgrade, _log_reply))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         # What is loaded now is shared by all twins for as long as no collection writes to its pages.
-        load(Placement().module)
         gc.collect()
         gc.freeze()
         if self._estate is not None:
@@ -83,13 +84,6 @@ class Host:
         self._loop.close()
         os.close(self._lock)
         return 0
-
-    def _leave(self) -> None:
-        self._loop.close()
-        self._control.leave()
-        for birth in self._births.values():
-            os.close(birth.out)
-        os.close(self._lock)
 
     def _answer(self, line: bytes, reply: Reply) -> None:
         try:
@@ -190,7 +184,7 @@ class Host:
         self._births[request.slug] = _Birth(request.twin_id, out, reply)
         try:
             work = partial(nursery.work, self._twins, request, into)
-            self._pool.run(f"mycelium-twin {request.slug}", work, partial(self._born, request.slug))
+            self._pool.run(f"mycelium-twin {request.slug}", work, partial(self._born, request.slug), into)
         except OSError:
             del self._births[request.slug]
             os.close(out)

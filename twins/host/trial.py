@@ -28,7 +28,7 @@ def trial(folder: Path, options: Options) -> sandbox.InForce:
         return 0
 
     try:
-        pid = fork("mycelium-trial", lambda: None, work)
+        pid = fork("mycelium-trial", into, work)
     finally:
         os.close(into)
     with os.fdopen(out, "rb") as pipe:
