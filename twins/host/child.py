@@ -90,7 +90,8 @@ def _become(title: str, host: int, mask: set[Any], keep: int | None, work: Calla
         _end_with(host)
         _close_all_but(keep)
         # Where a twin is, it calls its own folder "."; the lines that it writes say whose it is.
-        logging.basicConfig(force=True, level=logging.WARNING, format=f"%(levelname)s {title}: %(message)s")
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(logging.Formatter(f"%(levelname)s {title}: %(message)s"))
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         code = work()
     except BaseException as error:  # noqa: BLE001 - whatever it is, it must not return into the host's loop

@@ -23,7 +23,6 @@ _REMOVE, _MAKE_DIR, _MAKE_REG = (1 << 4) | (1 << 5), 1 << 7, 1 << 8
 _REFER, _TRUNCATE = 1 << 13, 1 << 14
 _READ = _READ_FILE | _READ_DIR
 _OWN = _READ | _WRITE_FILE | _REMOVE | _MAKE_DIR | _MAKE_REG | _REFER | _TRUNCATE
-_OF_FILES = _READ_FILE | _WRITE_FILE | _TRUNCATE
 # How many of the rights on files a version knows.
 _RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}
 _RIGHTS_OF_LATER = 16
@@ -52,7 +51,19 @@ _SYSTEM = (
     "/dev/urandom",
     "/proc/self",
 )
-_RUNTIME = Path(__file__).parents[1]
+
+
+def _readable() -> tuple[tuple[str, int], ...]:
+    """Code and libraries, with the rights; no folder of sys.path, below which data of others may lie."""
+    libraries = {f"{prefix}/lib" for prefix in (sys.prefix, sys.base_prefix)}
+    paths = [str(Path(__file__).parents[1]), *sorted(libraries), *_SYSTEM]
+    return tuple(
+        (path, _READ if Path(path).is_dir() else _READ_FILE) for path in paths if Path(path).exists()
+    )
+
+
+# Found once, before any twin's process is forked.
+_READABLE = _readable()
 
 
 def version() -> int:
@@ -77,12 +88,12 @@ def apply(directory: Path, ports: Sequence[int] | None) -> int:
     scope = _SIGNAL_OR_ABSTRACT if known >= SCOPE_VERSION else 0
     ruleset = _create(rights, tcp, scope, known)
     try:
-        _allow_path(ruleset, directory, _OWN & rights)
-        _allow_path(ruleset, Path("/dev/null"), (_READ_FILE | _WRITE_FILE) & rights)
-        for path in _readable():
+        _allow_path(ruleset, os.fspath(directory), _OWN & rights)
+        _allow_path(ruleset, os.devnull, (_READ_FILE | _WRITE_FILE) & rights)
+        for path, wanted in _READABLE:
             # What this user cannot open needs no permission.
             with suppress(FileNotFoundError, PermissionError):
-                _allow_path(ruleset, path, _READ & rights)
+                _allow_path(ruleset, path, wanted)
         for port in ports or () if tcp else ():
             _allow(ruleset, _RULE_PORT, struct.pack("<QQ", _CONNECT_TCP, port))
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
@@ -98,17 +109,10 @@ def _create(rights: int, tcp: int, scope: int, known: int) -> int:
     return kernel.call("landlock_create_ruleset", ctypes.create_string_buffer(data, len(data)), len(data), 0)
 
 
-def _readable() -> tuple[Path, ...]:
-    """Code and libraries; not the folders of sys.path, below which somebody's data may lie."""
-    libraries = {Path(prefix) / "lib" for prefix in (sys.prefix, sys.base_prefix)}
-    return (_RUNTIME, *sorted(libraries), *map(Path, _SYSTEM))
-
-
-def _allow_path(ruleset: int, path: Path, rights: int) -> None:
+def _allow_path(ruleset: int, path: str, rights: int) -> None:
     descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
-        wanted = rights if path.is_dir() else rights & _OF_FILES
-        _allow(ruleset, _RULE_PATH, struct.pack("<Qi", wanted, descriptor))
+        _allow(ruleset, _RULE_PATH, struct.pack("<Qi", rights, descriptor))
     finally:
         os.close(descriptor)
 

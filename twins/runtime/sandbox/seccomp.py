@@ -20,6 +20,10 @@ _EQUAL, _AT_LEAST, _ANY_BIT = 0x15, 0x35, 0x45
 _ALLOW, _ERROR, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _NUMBER_AT, _ARCH_AT, _ARGUMENTS_AT = 0, 4, 16
 
+_STEP = struct.Struct("<HBBI")
+# Stands for the process's own number, which is not known when the program is made; no process can have it.
+_SOME_PROCESS = 0x7FFFFFFF
+
 _CLONE_THREAD = 0x10000
 _MSG_FASTOPEN = 0x20000000
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
@@ -44,14 +48,13 @@ def apply() -> None:
 
     Needs no_new_privs, or root.
     """
-    program = _program(os.getpid())
-    data = b"".join(struct.pack("<HBBI", step.code, step.yes, step.no, step.k) for step in program)
+    data = _TEMPLATE.replace(struct.pack("<I", _SOME_PROCESS), struct.pack("<I", os.getpid()))
     steps = ctypes.create_string_buffer(data, len(data))
-    head = struct.pack("<HxxxxxxQ", len(program), ctypes.addressof(steps))
+    head = struct.pack("<HxxxxxxQ", len(data) // _STEP.size, ctypes.addressof(steps))
     kernel.call("seccomp", _SET_MODE_FILTER, 0, ctypes.create_string_buffer(head, len(head)))
 
 
-def _program(pid: int) -> list[_Step]:
+def _program() -> list[_Step]:
     steps = [
         _Step(_LOAD, _ARCH_AT),
         _Step(_EQUAL, _AUDIT_ARCH[kernel.MACHINE], yes=1),
@@ -62,8 +65,8 @@ def _program(pid: int) -> list[_Step]:
         steps += [_Step(_AT_LEAST, _X32, no=1), _refuse()]
     steps += _when(_ABSENT, [_refuse(errno.ENOSYS)])
     steps += _when(["clone"], _no_bit_then_refuse(0, _CLONE_THREAD))
-    steps += _when(_SIGNALS, [*_one_of(0, [pid]), _Step(_RETURN, _ALLOW)])
-    steps += _when(["prlimit64"], [*_one_of(0, [0, pid]), _Step(_RETURN, _ALLOW)])
+    steps += _when(_SIGNALS, [*_one_of(0, [_SOME_PROCESS]), _Step(_RETURN, _ALLOW)])
+    steps += _when(["prlimit64"], [*_one_of(0, [0, _SOME_PROCESS]), _Step(_RETURN, _ALLOW)])
     steps += _when(["socket"], _internet_only())
     # A connection that opens with its first data is not seen by Landlock.
     steps += _when(["sendto", "sendmmsg"], _bit_then_refuse(3, _MSG_FASTOPEN))
@@ -118,3 +121,10 @@ def _no_bit_then_refuse(argument: int, bit: int) -> list[_Step]:
 
 def _refuse(error: int = errno.EPERM) -> _Step:
     return _Step(_RETURN, _ERROR | error)
+
+
+def _assembled(program: Sequence[_Step]) -> bytes:
+    return b"".join(_STEP.pack(step.code, step.yes, step.no, step.k) for step in program)
+
+
+_TEMPLATE = _assembled(_program()) if kernel.SUPPORTED else b""
