@@ -25,7 +25,7 @@ PROBE = "tests.host.probe"
 AS_ROOT = os.geteuid() == 0
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sockets() -> Iterator[dict[str, Any]]:
     """A TCP port that no sense may reach, one that senses may, and an abstract unix socket."""
     with ExitStack() as stack:
@@ -37,7 +37,7 @@ def sockets() -> Iterator[dict[str, Any]]:
         yield {"port": other, "feed": feed, "abstract": f"mycelium-test-{os.getpid()}"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def guarded(sockets: dict[str, Any]) -> Iterator[Machine]:
     with TemporaryDirectory() as folder:
         machine = Machine(Path(folder) / "home", "--allow-port", str(sockets["feed"]))
@@ -50,7 +50,8 @@ def guarded(sockets: dict[str, Any]) -> Iterator[Machine]:
 def test_a_twin_that_was_taken_over_reaches_nobody_else(
     guarded: Machine, sockets: dict[str, Any], tier: str
 ) -> None:
-    guarded.create("acme", module=PROBE, tier=tier)
+    slug = f"taken-{tier}"
+    guarded.create(slug, module=PROBE, tier=tier)
     guarded.create("beta")
     guarded.put("beta", "bolt")
     target = {
@@ -61,7 +62,7 @@ def test_a_twin_that_was_taken_over_reaches_nobody_else(
         "parent": guarded.host.pid,
         **sockets,
     }
-    found = guarded.twin("acme").call("attempt", {"target": target}).result
+    found = guarded.twin(slug).call("attempt", {"target": target}).result
     assert {name for name, outcome in found.items() if outcome == "done"} == probe.ALLOWED, found
     assert guarded.stock("beta") == ["bolt"]
 
@@ -125,7 +126,7 @@ def test_a_whole_life_in_the_sandbox_loads_no_code(machine: Machine) -> None:
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="only root gives users away")
-def test_each_twin_has_a_user_of_its_own_for_good(machine: Machine) -> None:
+def test_each_twin_has_a_user_of_its_own_and_cannot_take_another(machine: Machine) -> None:
     for slug in ("acme", "beta"):
         machine.create(slug, module=PROBE)
     users = {slug: machine.status(slug)["placement"]["user"] for slug in ("acme", "beta")}
@@ -133,47 +134,34 @@ def test_each_twin_has_a_user_of_its_own_for_good(machine: Machine) -> None:
     assert all(user > 200_000 for user in users.values())
     assert machine.twin("acme").call("layout", {}).result["user"] == users["acme"]
     assert (machine.folder("acme") / "lock").stat().st_uid == users["acme"]
-    machine.close()
-    machine.start()
-    assert {slug: machine.status(slug)["placement"]["user"] for slug in users} == users
-
-
-@pytest.mark.skipif(not AS_ROOT, reason="only root gives users away")
-def test_a_twin_cannot_say_how_it_is_to_be_started(machine: Machine) -> None:
-    machine.create("acme", module=PROBE)
     before = (machine.folder("acme") / "placement.json").read_bytes()
     assert machine.twin("acme").call("replace_placement", {}).result.startswith("PermissionError")
     assert (machine.folder("acme") / "placement.json").read_bytes() == before
-
-
-@pytest.mark.skipif(not AS_ROOT, reason="only root gives users away")
-def test_a_folder_that_wants_a_neighbours_user_gets_another(machine: Machine) -> None:
-    machine.create("acme")
     machine.put("acme", "bolt")
-    user = machine.status("acme")["placement"]["user"]
-    machine.create("beta")
     machine.put("beta", "nut")
     machine.close()
     file = machine.folder("beta") / "placement.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"user": user}))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"user": users["acme"]}))
     machine.start()
-    assert machine.status("beta")["placement"]["user"] not in (user, 0, None)
+    again = {slug: machine.status(slug)["placement"]["user"] for slug in ("acme", "beta")}
+    assert again["acme"] == users["acme"]
+    assert again["beta"] not in (users["acme"], 0, None)
     assert (machine.stock("acme"), machine.stock("beta")) == (["bolt"], ["nut"])
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="only root gives users away")
-def test_a_file_that_belongs_to_others_too_is_not_given_to_a_twin(machine: Machine) -> None:
-    machine.create("acme")
-    secret = machine.home / "secret"
+def test_a_file_that_belongs_to_others_too_is_not_given_to_a_twin(guarded: Machine) -> None:
+    guarded.create("linked")
+    secret = guarded.home / "secret"
     secret.write_text("of root")
-    (machine.folder("acme") / "log" / "x").hardlink_to(secret)
-    machine.client.wake("acme")
-    eventually(lambda: machine.status("acme")["state"] == "failed")
+    (guarded.folder("linked") / "log" / "x").hardlink_to(secret)
+    guarded.client.wake("linked")
+    eventually(lambda: guarded.status("linked")["state"] == "failed")
     assert secret.stat().st_uid == 0
 
 
-def test_the_host_says_what_is_in_force(machine: Machine) -> None:
-    told = machine.client.ping()["sandbox"]
+def test_the_host_says_what_is_in_force(guarded: Machine) -> None:
+    told = guarded.client.ping()["sandbox"]
     assert told["seccomp"] is True
     assert told["missing"] == []
 
