@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.host.machine import ROOT, Machine, eventually
+from tests.host.machine import ROOT, Machine, eventually, gone
 from twins.host.client import HostError
 
 OLD, NEW = '"mycelium/1"', '"mycelium/2"'
@@ -79,13 +79,20 @@ def test_an_upgrade_refuses_no_caller_loses_no_call_and_brings_the_new_code(copi
 
 
 def test_a_hangup_signal_upgrades_too_and_twice_in_a_row(copied: Machine) -> None:
-    copied.create("acme")
+    for slug in ("acme", "beta"):
+        copied.create(slug)
+    copied.put("beta", "bolt")
+    pid = copied.status("beta")["pid"]
+    # A placement that cannot be read costs this twin its place, and nobody else's.
+    (copied.folder("beta") / "placement.json").write_text("{")
     for name in ("bolt", "nut"):
         since = copied.client.ping()["since"]
         copied.put("acme", name)
         copied.host.send_signal(signal.SIGHUP)
         eventually(partial(renewed_host, copied, since))
     assert copied.stock("acme") == ["bolt", "nut"]
+    eventually(lambda: gone(pid))
+    assert [one["slug"] for one in copied.client.list()] == ["acme"]
 
 
 def test_a_program_that_does_not_start_is_not_upgraded_to(copied: Machine) -> None:

@@ -96,7 +96,12 @@ class Pool:
     def inherit(self, legacies: dict[str, Legacy]) -> None:
         """Take the seats over; twins that are awake run old code, so they sleep once, one after the other."""
         for slug, legacy in legacies.items():
-            seat = self._seat(slug, self._twins / slug, inherited(legacy.descriptor))
+            try:
+                seat = self._seat(slug, self._twins / slug, inherited(legacy.descriptor))
+            except (ValueError, OSError) as error:
+                _log.error("twin %s is given up: %s", slug, error)
+                self._give_up(legacy)
+                continue
             seat.inherit(legacy)
             if seat.pid is None:
                 self._settle(seat)
@@ -105,6 +110,11 @@ class Pool:
                 self._old.append((seat, seat.pid))
         self.reap()
         self._renew()
+
+    def _give_up(self, legacy: Legacy) -> None:
+        if legacy.pid is not None:
+            self._processes[legacy.pid] = lambda _: None
+            os.kill(legacy.pid, signal.SIGTERM)
 
     def _renew(self) -> None:
         if not self._old or self._stopping:

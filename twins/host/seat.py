@@ -174,7 +174,7 @@ class Seat:
             "failures": self._failures,
             "last_exit": self._last_exit,
             "rss_kib": None if self.pid is None else _rss_kib(self.pid),
-            "log_bytes": sum(file.stat().st_size for file in (self.directory / "log").glob("*.mlog")),
+            "log_bytes": sum(map(_size, (self.directory / "log").glob("*.mlog"))),
             "placement": {
                 "tier": placement.tier,
                 "region": placement.region,
@@ -203,6 +203,14 @@ def inherited(descriptor: int) -> socket.socket:
     listener = socket.socket(fileno=descriptor)
     listener.set_inheritable(False)
     return listener
+
+
+def _size(file: Path) -> int:
+    """0 for a file that its twin has just taken away."""
+    try:
+        return file.lstat().st_size
+    except OSError:
+        return 0
 
 
 def _rss_kib(pid: int) -> int | None:

@@ -40,6 +40,7 @@ from twins.runtime.twin import Twin
 EXIT_DAMAGED, EXIT_UNAVAILABLE, EXIT_LOCKED = 65, 69, 75
 KEEPALIVE_SECONDS = 5.0
 SHUTDOWN_SECONDS = 5.0
+HURRIED_SECONDS = 0.5
 GRACE_SECONDS = 0.05
 logger = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ async def _serve(twin: Twin, sock: socket.socket, idle_seconds: float | None, al
         idle = await presence.until_over(server, runner, idle_seconds)
         await site.stop()
         # Whoever connected just before is answered, also when the process was told to end.
-        await (_serve_late_callers(server) if idle else asyncio.sleep(GRACE_SECONDS))
+        await _serve_late_callers(server, SHUTDOWN_SECONDS if idle else HURRIED_SECONDS)
     finally:
         await server.cleanup()
         await runner.close()
@@ -140,9 +141,9 @@ async def _serve(twin: Twin, sock: socket.socket, idle_seconds: float | None, al
         await twin.close()
 
 
-async def _serve_late_callers(server: web.AppRunner) -> None:
+async def _serve_late_callers(server: web.AppRunner, seconds: float) -> None:
     """Answer whoever connected at the very moment at which the twin stopped to listen."""
-    deadline = time.monotonic() + SHUTDOWN_SECONDS
+    deadline = time.monotonic() + seconds
     await asyncio.sleep(GRACE_SECONDS)
     while server.server is not None and server.server.connections and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(GRACE_SECONDS)
