@@ -48,11 +48,11 @@ class Embedded:
         if isinstance(layer, LocalChannelLayer):
             layer.bind(loop())
         with ExitStack() as stack:
+            feed_url = self._start_feed(stack) if self._demo else None
             self._host.start()
             stack.callback(self._host.stop)
             self._worker.start()
             stack.callback(self._stop_worker)
-            feed_url = self._start_feed(stack) if self._demo else None
             threading.Thread(target=self._get_ready, args=(feed_url,), name="start", daemon=True).start()
             reactor.callLater(WATCH_SECONDS, self._watch)
             self._server.run()
@@ -76,7 +76,9 @@ class Embedded:
             self._say(f"Port {port} of the demo's data feed is taken: the twins keep the data they have.")
             return f"http://127.0.0.1:{port}"
         stack.callback(running.stop)
-        kept.write_text(str(urlsplit(running.url).port))
+        port = urlsplit(running.url).port or 0
+        kept.write_text(str(port))
+        self._host.allow_port(port)
         return running.url
 
     def _get_ready(self, feed_url: str | None) -> None:

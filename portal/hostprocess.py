@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 LONGEST_PAUSE = 30.0
+# What names a database or a key is not for the process that all twins are copies of.
+_ENVIRONMENT = ("PATH", "PYTHON", "HOME", "LANG", "LC_", "TZ", "TMPDIR", "SSL_CERT_", "COVERAGE_")
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
@@ -35,11 +38,16 @@ class HostProcess:
         self._pause = 0.5
         self._not_before = 0.0
 
+    def allow_port(self, port: int) -> None:
+        """Lets twins fetch from a TCP port besides 80 and 443; to be said before the start."""
+        self._command += ["--allow-port", str(port)]
+
     def start(self) -> None:
         """Starts the host."""
         before_exec = _end_with_parent if sys.platform == "linux" else None
         self._process = subprocess.Popen(
             self._command,
+            env={name: value for name, value in os.environ.items() if name.startswith(_ENVIRONMENT)},
             start_new_session=True,
             preexec_fn=before_exec,  # noqa: PLW1509  (one system call, no lock)
         )

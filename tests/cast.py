@@ -65,7 +65,7 @@ def fresh_limits() -> None:
 def host() -> Iterator[HostClient]:
     """A host for this run's home, as ``up`` starts it."""
     command = [sys.executable, "-m", "twins.host", "serve", "--home", str(settings.MYCELIUM_HOME)]
-    process = subprocess.Popen([*command, "--allow", "127.0.0.0/8"])
+    process = subprocess.Popen([*command, "--allow", "127.0.0.0/8", "--allow-port", "any"])
     client = HostClient(settings.MYCELIUM_HOME)
     for _ in range(600):
         try:

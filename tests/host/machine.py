@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,7 +14,9 @@ from typing import Any
 
 from twins.host.client import HostClient, HostUnreachable
 from twins.host.paths import socket_of, twins_dir
+from twins.runtime import init
 from twins.runtime.client import KeySigner, TwinClient, generate_key, public_x
+from twins.runtime.client.live import follow
 from twins.runtime.ids import new_ulid
 
 ROOT = Path(__file__).parents[2]
@@ -23,8 +26,9 @@ PATIENCE_SECONDS = 30.0
 class Machine:
     """Starts hosts on one home; every twin belongs to the same owner."""
 
-    def __init__(self, home: Path, *options: str) -> None:
+    def __init__(self, home: Path, *options: str, program: Path = ROOT) -> None:
         self.home = home
+        self.program = program
         self.options = options
         self.client = HostClient(home)
         self.ids: dict[str, str] = {}
@@ -43,7 +47,9 @@ class Machine:
     def start_host(self) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "twins.host", "serve", "--home", str(self.home), *self.options]
         # A session of its own, so that Ctrl-C can be played without reaching the tests.
-        return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        return subprocess.Popen(
+            command, cwd=self.program, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
 
     def close(self) -> None:
         for host in self._hosts:
@@ -71,13 +77,39 @@ class Machine:
         return {"custody": None, "owner": owner, "admins": {}, "slices": [piece], "senses": []}
 
     def twin(self, slug: str) -> TwinClient:
-        return TwinClient(socket_of(self.home, slug), self.ids[slug], KeySigner(self._owner, self._key))
+        return self.twin_at(slug, socket_of(self.home, slug))
 
     def put(self, slug: str, name: str) -> None:
         self.twin(slug).call("put", {"slice": "stock", "id": name, "body": {"held": True}})
 
     def stock(self, slug: str) -> list[str]:
         return [one["id"] for one in self.twin(slug).objects("stock", limit=1000)["objects"]]
+
+    def make(self, slug: str) -> None:
+        """Make a twin's folder where no host is."""
+        self.ids[slug] = new_ulid()
+        folder = self.folder(slug)
+        init.create(folder, slug=slug, name=slug, twin_id=self.ids[slug], genesis=self.genesis())
+
+    def twin_at(self, slug: str, address: Path) -> TwinClient:
+        return TwinClient(address, self.ids[slug], KeySigner(self._owner, self._key))
+
+    def sense(self, slug: str, url: str, every: int) -> None:
+        """Let a sense look there; it looks at once, and then again and again."""
+        target = {"stock": "stock"}
+        sense = {"name": "feed", "kind": "feed", "title": "Feed", "url": url, "target": target}
+        self.twin(slug).call("set_sense", {**sense, "every": every})
+
+    async def watch(self, slug: str) -> None:
+        """Follow the stock until one change has come."""
+        token = KeySigner(self._owner, self._key).token(self.ids[slug])
+        messages = follow(socket_of(self.home, slug), token, "stock")
+        async for message in messages:
+            if message["type"] == "applied":
+                await asyncio.to_thread(self.put, slug, "watched")
+            elif message["type"] == "tx":
+                break
+        await messages.aclose()  # type: ignore[attr-defined]
 
     def status(self, slug: str) -> dict[str, Any]:
         return next(one for one in self.client.list() if one["slug"] == slug)

@@ -29,8 +29,9 @@ class HostUnreachable(Exception):
 class HostClient:
     """Asks the host that serves `home`; one connection per question, each answered within `timeout` seconds.
 
-    A twin comes back as a dict: slug, twin_id, pid (or None), state (`awake`, `asleep`, `failed`), rss_kib
-    (or None), log_bytes, placement. Every method raises HostError or HostUnreachable.
+    A twin comes back as a dict: slug, twin_id, pid (or None), state (`awake`, `asleep`, `failed`), since,
+    failures, last_exit (or None), rss_kib (or None), log_bytes, placement. Every method raises HostError or
+    HostUnreachable.
     """
 
     def __init__(self, home: Path, timeout: float = 30.0) -> None:
@@ -62,8 +63,12 @@ class HostClient:
         """Return when the twin's process has ended; the next caller wakes it."""
         return self._ask("sleep", slug=slug)
 
+    def upgrade(self) -> dict[str, Any]:
+        """Return when the host is about to run its program anew; HostError when that does not start."""
+        return self._ask("upgrade")
+
     def ping(self) -> dict[str, Any]:
-        """The host's `pid` and its number of `twins`."""
+        """The host's `pid`, its number of `twins`, when this program of it began (`since`), its `sandbox`."""
         return self._ask("ping")
 
     def _ask(self, do: str, **request: object) -> dict[str, Any]:

@@ -21,13 +21,23 @@ Answer = Callable[[bytes, Reply], None]
 class Control:
     """Hands each line to `answer`, which may reply at once or later."""
 
-    def __init__(self, loop: Loop, path: Path, answer: Answer) -> None:
+    def __init__(self, loop: Loop, path: Path, answer: Answer, listener: socket.socket | None = None) -> None:
         self._loop = loop
         self._path = path
         self._answer = answer
         self._open: set[_Connection] = set()
-        self._listener = listen(path)
+        self._listener = listener or listen(path)
         loop.watch(self._listener, self._accept)
+
+    @property
+    def quiet(self) -> bool:
+        """Is nobody connected?"""
+        return not self._open
+
+    def legacy(self) -> int:
+        """The listening socket, as the next program inherits it."""
+        self._listener.set_inheritable(True)
+        return self._listener.fileno()
 
     def close(self) -> None:
         """Stop listening and drop every caller that still waits."""
@@ -36,12 +46,6 @@ class Control:
         self._path.unlink(missing_ok=True)
         for connection in list(self._open):
             connection.close()
-
-    def leave(self) -> None:
-        """Close the descriptors in a forked process; the host keeps its own."""
-        self._listener.close()
-        for connection in self._open:
-            connection.sock.close()
 
     def _accept(self) -> None:
         try:

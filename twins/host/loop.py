@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 
 Action = Callable[[], None]
+# The kernel takes no wait of years.
+_LONGEST_WAIT = 3600.0
 
 
 class Loop:
@@ -56,8 +58,8 @@ class Loop:
 
     def turn(self) -> None:
         """Wait for the next thing to do and do it."""
-        wait = max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
-        for key, _ in self._selector.select(wait):
+        wait = max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else _LONGEST_WAIT
+        for key, _ in self._selector.select(min(wait, _LONGEST_WAIT)):
             # An earlier action of this turn may have dropped this socket.
             action = self._watched.get(key.fileobj)  # type: ignore[call-overload]
             if action is not None:

@@ -26,7 +26,7 @@ def make(twins: Path, request: Create) -> None:
     aside = twins / f"{_HALF_MADE}{request.slug}"
     if aside.exists():
         shutil.rmtree(aside)
-    placement = msgspec.structs.replace(request.placement, twin_id=request.twin_id)
+    placement = msgspec.structs.replace(request.placement, twin_id=request.twin_id, user=None)
     init.create(
         aside,
         slug=request.slug,

@@ -37,6 +37,10 @@ class Sleep(_Request):
     slug: str
 
 
+class Upgrade(_Request):
+    """Run the program anew from its files, with every socket and every twin kept."""
+
+
 class Create(_Request):
     """Make a twin. `genesis` is what `twins.runtime.init.create` takes; it holds public keys only."""
 
@@ -47,7 +51,7 @@ class Create(_Request):
     placement: Placement = Placement()
 
 
-Request = Ping | List | Wake | Sleep | Create
+Request = Ping | List | Wake | Sleep | Upgrade | Create
 
 
 def parse(line: bytes) -> Request:

@@ -7,12 +7,15 @@ import select
 import socket
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from twins.host.placement import Placement
+from twins.runtime import clock
+from twins.runtime.senses import due
 
-_BACKLOG = 128
+_BACKLOG = 1024
 _FIRST_DELAY = 0.1
 _LONGEST_DELAY = 10.0
 _HEALTHY_SECONDS = 10.0
@@ -21,32 +24,61 @@ _STAY_SECONDS = 0.5
 
 
 class SeatStatus(TypedDict):
-    """One line of the host's list. `rss_kib` is null while asleep, and where /proc does not exist."""
+    """One line of the host's list.
+
+    `since` is when `state` began, `failures` how often in a row the process ended by itself with an error,
+    `last_exit` its last exit code (below 0: the signal that ended it). `rss_kib` is null while asleep, and
+    where /proc does not exist.
+    """
 
     slug: str
     twin_id: str | None
     pid: int | None
     state: str
+    since: str
+    failures: int
+    last_exit: int | None
     rss_kib: int | None
     log_bytes: int
     placement: dict[str, object]
 
 
+class Legacy(NamedTuple):
+    """A seat, handed from one program of the host to the next; `began` is monotonic time."""
+
+    descriptor: int
+    pid: int | None
+    began: float
+    since: float
+    failures: int
+    last_exit: int | None
+
+
 class Seat:
     """Keeps what must outlive the twin's process: the socket, the failures and who waits for its turn."""
 
-    def __init__(self, slug: str, directory: Path, placement: Placement, path: Path) -> None:
+    def __init__(
+        self,
+        slug: str,
+        directory: Path,
+        placement: Placement,
+        path: Path,
+        listener: socket.socket | None = None,
+    ) -> None:
         self.slug = slug
         self.directory = directory
         self.placement = placement
         self.path = path
-        self.listener = listen(path)
+        self.listener = listener or listen(path)
         self.pid: int | None = None
         self.told_to_sleep = False
         self.waiting: list[Callable[[], None]] = []
         self._failures = 0
         self._was_killed = False
         self._stays_until = 0.0
+        self.alarm: float | None = None
+        self._last_exit: int | None = None
+        self._since = time.time()
         self.began = 0.0
 
     @property
@@ -65,6 +97,7 @@ class Seat:
         """A process serves the twin now."""
         self.pid = pid
         self.told_to_sleep = False
+        self._since = time.time()
         self.began = time.monotonic()
         self._stays_until = self.began + _STAY_SECONDS
 
@@ -76,7 +109,7 @@ class Seat:
 
     def can_make_room(self) -> bool:
         """May another twin have its place? Not before those who woke it had the time to be answered."""
-        if self.pid is None or self.told_to_sleep or self.placement.keep_awake:
+        if self.pid is None or self.told_to_sleep or self.placement.stays_awake:
             return False
         poll = select.poll()
         poll.register(self.listener, select.POLLIN)
@@ -91,6 +124,7 @@ class Seat:
         self._was_killed = code < 0
         lived = 0.0 if self.pid is None else time.monotonic() - self.began
         self.pid = None
+        self._last_exit, self._since = code, time.time()
         if code == 0 or self.told_to_sleep:
             self._failures = 0
             return 0.0
@@ -106,6 +140,23 @@ class Seat:
                 return
             connection.close()
 
+    @property
+    def due(self) -> float | None:
+        """When the sleeping twin wants to be woken, in seconds since 1970; it may be wrong."""
+        return due.read(self.directory)
+
+    def legacy(self) -> Legacy:
+        """What the next program of the host has to know; the socket becomes inheritable."""
+        self.listener.set_inheritable(True)
+        return Legacy(
+            self.listener.fileno(), self.pid, self.began, self._since, self._failures, self._last_exit
+        )
+
+    def inherit(self, legacy: Legacy) -> None:
+        """Go on where the last program of the host stopped."""
+        self.pid, self.began, self._since = legacy.pid, legacy.began, legacy.since
+        self._failures, self._last_exit = legacy.failures, legacy.last_exit
+
     def close(self) -> None:
         """Give the socket up."""
         self.listener.close()
@@ -119,14 +170,18 @@ class Seat:
             "twin_id": placement.twin_id,
             "pid": self.pid,
             "state": self.state,
+            "since": clock.write(datetime.fromtimestamp(self._since, UTC)),
+            "failures": self._failures,
+            "last_exit": self._last_exit,
             "rss_kib": None if self.pid is None else _rss_kib(self.pid),
-            "log_bytes": sum(file.stat().st_size for file in (self.directory / "log").glob("*.mlog")),
+            "log_bytes": sum(map(_size, (self.directory / "log").glob("*.mlog"))),
             "placement": {
                 "tier": placement.tier,
                 "region": placement.region,
                 "keep_awake": placement.keep_awake,
                 "idle_seconds": placement.idle_seconds,
                 "module": placement.module,
+                "user": placement.user,
             },
         }
 
@@ -141,6 +196,21 @@ def listen(path: Path) -> socket.socket:
     listener.listen(_BACKLOG)
     listener.setblocking(False)
     return listener
+
+
+def inherited(descriptor: int) -> socket.socket:
+    """A listening socket that the last program of this host left open."""
+    listener = socket.socket(fileno=descriptor)
+    listener.set_inheritable(False)
+    return listener
+
+
+def _size(file: Path) -> int:
+    """0 for a file that its twin has just taken away."""
+    try:
+        return file.lstat().st_size
+    except OSError:
+        return 0
 
 
 def _rss_kib(pid: int) -> int | None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from twins.runtime import clock, init, serve, tokens
+from twins.runtime import clock, init, sandbox, serve, tokens
 from twins.runtime.callers import ROLES
 from twins.runtime.identity import Identity, identity_of
 from twins.runtime.keys import KeyStore, KeysUnusable
@@ -96,6 +96,21 @@ def _parser() -> argparse.ArgumentParser:
         "--allow", action="append", default=[], metavar="NET", help="private network for senses"
     )
     made.add_argument("--module", default="twin", help="as given to init")
+    made.add_argument("--sandbox", action="store_true", help="confine the process before it reads the twin")
+    made.add_argument(
+        "--require-sandbox", action="store_true", help="the same, and end if a part cannot be had here"
+    )
+    made.add_argument(
+        "--user", type=int, metavar="UID", help="user that the sandbox becomes; the files must be this user's"
+    )
+    made.add_argument(
+        "--allow-port",
+        action="append",
+        default=[],
+        type=sandbox.port,
+        metavar="PORT",
+        help="TCP port for senses besides 80 and 443, or any",
+    )
     made.add_argument("--idle", type=float, metavar="SECONDS", help="end after so long without a caller")
 
     made = command(
@@ -160,7 +175,14 @@ def _serve(options: argparse.Namespace) -> int:
         idle_seconds=options.idle,
         allow=options.allow,
         module=options.module,
+        policy=_policy(options),
     )
+
+
+def _policy(options: argparse.Namespace) -> sandbox.Policy | None:
+    if not (options.sandbox or options.require_sandbox):
+        return None
+    return sandbox.Policy(options.user, sandbox.ports(options.allow_port), options.require_sandbox)
 
 
 def _listen(options: argparse.Namespace) -> socket.socket:

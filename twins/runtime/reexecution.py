@@ -63,7 +63,7 @@ class _RightsThen(Rights):
 
     def __init__(self, engine: Engine, state: State, twin: str, at: str) -> None:
         super().__init__(engine, state, twin)
-        self._checks, self._at = engine, clock.parse(at)
+        self._checks, self._at = engine, clock.parse(at).timestamp()
 
     def may(self, caller: Caller, relation: str, object_: str) -> bool:
         given = [Given(self.instance, caller.role, caller.id)] if caller.role else []

@@ -25,6 +25,7 @@ from aiohttp import web
 from setproctitle import setproctitle
 
 import twins.runtime.modules.twin  # noqa: F401
+from twins.runtime import sandbox
 from twins.runtime.expiry import Expiry
 from twins.runtime.keys import KeysUnusable
 from twins.runtime.log.damage import LogDamaged, LogMissing
@@ -39,6 +40,7 @@ from twins.runtime.twin import Twin
 EXIT_DAMAGED, EXIT_UNAVAILABLE, EXIT_LOCKED = 65, 69, 75
 KEEPALIVE_SECONDS = 5.0
 SHUTDOWN_SECONDS = 5.0
+HURRIED_SECONDS = 0.5
 GRACE_SECONDS = 0.05
 logger = logging.getLogger(__name__)
 
@@ -54,28 +56,32 @@ def run(
     idle_seconds: float | None = None,
     allow: Sequence[str] = (),
     module: str = "twin",
+    policy: sandbox.Policy | None = None,
 ) -> int:
     """Serve a twin on a listening socket until SIGTERM, or until nobody was there for `idle_seconds`.
 
     Args:
         allow: private networks that senses may reach.
+        policy: the sandbox that the process enters before it reads anything of the twin.
 
     Returns:
-        An exit code: 0 after a clean end, 65 for a log of which nothing can be read, 69 when keys or
-        module are missing or a newer copy of the twin has written, 75 when another process has the twin
-        open. A disk that fails ends the process with 74.
+        An exit code: 0 after a clean end, 65 for a log of which nothing can be read, 69 when keys, module or
+        a required part of the sandbox are missing or a newer copy of the twin has written, 75 when another
+        process has the twin open. A disk that fails ends the process with 74.
     """
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )
     try:
+        loaded = load(module)
+        directory = sandbox.enter(directory, policy)
         with locked(directory):
-            asyncio.run(_serve(Twin(directory, load(module)), sock, idle_seconds, allow))
+            asyncio.run(_serve(Twin(directory, loaded), sock, idle_seconds, allow))
     except TwinLocked as error:
         return _failed(directory, error, EXIT_LOCKED)
     except LogDamaged as error:
         return _failed(directory, error, EXIT_DAMAGED)
-    except (LogMissing, KeysUnusable, ModuleMissing, TwinMoved) as error:
+    except (LogMissing, KeysUnusable, ModuleMissing, TwinMoved, sandbox.SandboxMissing) as error:
         return _failed(directory, error, EXIT_UNAVAILABLE)
     return 0
 
@@ -126,8 +132,8 @@ async def _serve(twin: Twin, sock: socket.socket, idle_seconds: float | None, al
     try:
         idle = await presence.until_over(server, runner, idle_seconds)
         await site.stop()
-        if idle:
-            await _serve_late_callers(server)
+        # Whoever connected just before is answered, also when the process was told to end.
+        await _serve_late_callers(server, SHUTDOWN_SECONDS if idle else HURRIED_SECONDS)
     finally:
         await server.cleanup()
         await runner.close()
@@ -135,9 +141,9 @@ async def _serve(twin: Twin, sock: socket.socket, idle_seconds: float | None, al
         await twin.close()
 
 
-async def _serve_late_callers(server: web.AppRunner) -> None:
+async def _serve_late_callers(server: web.AppRunner, seconds: float) -> None:
     """Answer whoever connected at the very moment at which the twin stopped to listen."""
-    deadline = time.monotonic() + SHUTDOWN_SECONDS
+    deadline = time.monotonic() + seconds
     await asyncio.sleep(GRACE_SECONDS)
     while server.server is not None and server.server.connections and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(GRACE_SECONDS)

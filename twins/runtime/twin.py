@@ -51,6 +51,7 @@ class Twin:
     """
 
     def __init__(self, directory: Path, module: Module) -> None:
+        self.directory = directory
         self.module = module
         self.directory = directory
         self.keys = KeyStore(directory)

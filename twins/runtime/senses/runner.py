@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,7 +13,7 @@ from typing import Any
 from twins.runtime import clock
 from twins.runtime.callers import SENSE
 from twins.runtime.problems import Problem
-from twins.runtime.senses import KINDS
+from twins.runtime.senses import KINDS, due
 from twins.runtime.senses.kind import SENSES, SenseFailed
 from twins.runtime.state import Change
 from twins.runtime.twin import Twin
@@ -42,11 +43,13 @@ class Runner:
         return bool(self._running)
 
     async def close(self) -> None:
-        """Stop looking; what is under way is given up."""
+        """Stop looking; what is under way is given up. Leaves word of when the next sense is due."""
         tasks = [self._loop, *self._running.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        wait = min((_seconds_until_due(row) for _, row in self._twin.state.scan(SENSES)), default=math.inf)
+        due.leave(self._twin.directory, None if wait == math.inf else time.time() + wait)
 
     def _observe(self, changes: Sequence[Change]) -> None:
         if any(change.table == SENSES for change in changes):
@@ -109,13 +112,13 @@ class Runner:
 
 def _seconds_until_due(row: dict[str, Any]) -> float:
     if not KINDS[row["kind"]].runs:
-        return LONGEST_SLEEP
+        return math.inf
     if row["requested"] or row["last_run"] is None:
         return 0.0
     if not row["every"]:
-        return LONGEST_SLEEP
-    due = clock.parse(row["last_run"]) + timedelta(seconds=row["every"])
-    return clock.seconds_until(clock.write(due))
+        return math.inf
+    next_run = clock.parse(row["last_run"]) + timedelta(seconds=row["every"])
+    return clock.seconds_until(clock.write(next_run))
 
 
 def _setup(row: dict[str, Any] | None) -> tuple[Any, ...] | None:
