@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from twins.runtime import clock, init, serve, tokens
+from twins.runtime import clock, init, keyuse, serve, tokens
 from twins.runtime.callers import ROLES
 from twins.runtime.identity import Identity, identity_of
 from twins.runtime.keys import KeyStore, KeysUnusable
@@ -159,8 +159,9 @@ def _token(options: argparse.Namespace) -> int:
         raise Refused(f"--as must be such as user:anna, not {options.subject[:80]!r}")
     if not 1 <= options.seconds <= tokens.LONGEST:
         raise Refused(f"--seconds must be 1 to {tokens.LONGEST}")
-    me = _identity(options.directory)
-    key = KeyStore(options.directory).signing_key(me.kid)
+    keys = _keys(options.directory, f"token --as {options.subject}")
+    me = _identity(options.directory, keys)
+    key = keys.signing_key(me.kid)
     claims = {"role": options.role} if options.role else {}
     token = tokens.sign(
         key, iss=f"twin:{me.id}", sub=options.subject, aud=me.id, seconds=options.seconds, **claims
@@ -169,23 +170,29 @@ def _token(options: argparse.Namespace) -> int:
     return 0
 
 
-def _identity(directory: Path) -> Identity:
+def _identity(directory: Path, keys: KeyStore) -> Identity:
     state = State()
-    for _, record in scan(directory, _seal(directory)):
+    for _, record in scan(directory, Seal(keys.data_key())):
         state.apply(effects_from_json(record.effects))
     return identity_of(state)
 
 
-def _seal(directory: Path) -> Seal:
-    return Seal(KeyStore(directory).data_key())
+def _keys(directory: Path, command: str) -> KeyStore:
+    """The twin's keys, after their use was noted."""
+    keys = KeyStore(directory)
+    # Where there is no twin, that is what is to be said.
+    keys.box.kind  # noqa: B018
+    keyuse.note(directory, command)
+    return keys
 
 
 def _audit(options: argparse.Namespace) -> int:
     since, until = _instant(options.since, "since"), _instant(options.until, "until")
     query = Query(caller=options.caller, since=since, until=until)
+    keys = _keys(options.directory, "audit")
     rows = (
         describe(record, frame)
-        for frame, record in scan(options.directory, _seal(options.directory))
+        for frame, record in scan(options.directory, Seal(keys.data_key()))
         if query.wants(record)
     )
     if options.format == "csv":
@@ -212,7 +219,7 @@ def _cell(value: Any) -> str:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    found = verify(options.directory, _seal(options.directory))
+    found = verify(options.directory, Seal(_keys(options.directory, "verify").data_key()))
     if options.json:
         sys.stdout.write(json.dumps(found) + "\n")
     elif found["ok"]:

@@ -24,9 +24,12 @@ from typing import Any
 from aiohttp import web
 from setproctitle import setproctitle
 
+import twins.runtime.modules.keyuse
 import twins.runtime.modules.twin  # noqa: F401
 from twins.runtime.expiry import Expiry
+from twins.runtime.hardening import no_core_dumps
 from twins.runtime.keys import KeysUnusable
+from twins.runtime.keyuse import KeyUses
 from twins.runtime.log.frame import LogDamaged
 from twins.runtime.log.reader import LogMissing
 from twins.runtime.module import ModuleMissing, load
@@ -69,7 +72,8 @@ def run(
     )
     try:
         with locked(directory):
-            asyncio.run(_serve(Twin(directory, load(module)), sock, idle_seconds, allow))
+            no_core_dumps()
+            asyncio.run(_serve(directory, Twin(directory, load(module)), sock, idle_seconds, allow))
     except TwinLocked as error:
         return _failed(directory, error, EXIT_LOCKED)
     except LogDamaged as error:
@@ -105,10 +109,12 @@ def locked(directory: Path) -> Iterator[None]:
         os.close(fd)
 
 
-async def _serve(twin: Twin, sock: socket.socket, idle_seconds: float | None, allow: Sequence[str]) -> None:
+async def _serve(
+    directory: Path, twin: Twin, sock: socket.socket, idle_seconds: float | None, allow: Sequence[str]
+) -> None:
     setproctitle(f"mycelium-twin {twin.identity.slug}")
     twin.start()
-    expiry, runner = Expiry(twin), Runner(twin, allow)
+    expiry, runner, uses = Expiry(twin), Runner(twin, allow), KeyUses(twin, directory)
     presence = Presence()
     app = build(twin)
     app.middlewares.append(presence.middleware)
@@ -131,6 +137,7 @@ async def _serve(twin: Twin, sock: socket.socket, idle_seconds: float | None, al
         await server.cleanup()
         await runner.close()
         await expiry.close()
+        await uses.close()
         await twin.close()
 
 

@@ -12,7 +12,7 @@ from twins.runtime import answers, clock, codec
 from twins.runtime.authz.engine import Engine
 from twins.runtime.authz.model import Model
 from twins.runtime.authz.tuples import Tuples
-from twins.runtime.callers import Caller
+from twins.runtime.callers import VAULT, Caller
 from twins.runtime.identity import Identity, identity_of
 from twins.runtime.keys import KeyStore
 from twins.runtime.log.commitlog import Commitlog
@@ -70,9 +70,10 @@ class Twin:
         return identity_of(self.state)
 
     def start(self) -> None:
-        """Begin to write: cut and record a torn tail, drop keys that were replaced."""
+        """Begin to write: cut and record a torn tail, drop keys that were replaced, record the unlocking."""
         self.log.open(self._recovered, self.hub.advance)
         self.keys.keep_only(self.identity.kid)
+        self.keys.sweep()
         if self._recovered.torn:
             logger.warning(
                 "cut %d bytes of an unfinished write after record %d",
@@ -81,6 +82,7 @@ class Twin:
             )
             args = {"cut_bytes": self._recovered.torn, "after": self._recovered.seq}
             self._commit("recovered", Caller(LOG_CALLER, internal=True), "recover", args)
+        self._run(VAULT, "unlocked", {"vault": self.keys.box.kind}, "")
 
     async def close(self) -> None:
         """Return when everything is on disk."""
