@@ -1,4 +1,4 @@
-"""Command line: `python -m twins.runtime init | serve | token | audit | verify`."""
+"""Command line: `python -m twins.runtime COMMAND`; `--help` names the commands."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from twins.runtime import clock, init, keyuse, serve, tokens
+from twins.runtime import clock, init, serve, tokens
 from twins.runtime.callers import ROLES
+from twins.runtime.commands import doctor, erase, snapshot, vault
+from twins.runtime.commands.opening import keys_of
 from twins.runtime.identity import Identity, identity_of
 from twins.runtime.keys import KeyStore, KeysUnusable
 from twins.runtime.log.frame import LogDamaged, Seal
@@ -46,6 +48,7 @@ def main(argv: Sequence[str]) -> int:
         KeysUnusable,
         ModuleMissing,
         init.TwinExists,
+        serve.TwinLocked,
         ValueError,
     ) as error:
         return _say(str(error))
@@ -114,6 +117,10 @@ def _parser() -> argparse.ArgumentParser:
         "verify", _verify, "Read the whole chain again; exit code 1 if it does not hold.", "verify ./acme"
     )
     made.add_argument("--json", action="store_true", help="print JSON")
+
+    for one in (snapshot, erase, doctor):
+        one.add(command)
+    vault.add(commands)
     return parser
 
 
@@ -159,7 +166,7 @@ def _token(options: argparse.Namespace) -> int:
         raise Refused(f"--as must be such as user:anna, not {options.subject[:80]!r}")
     if not 1 <= options.seconds <= tokens.LONGEST:
         raise Refused(f"--seconds must be 1 to {tokens.LONGEST}")
-    keys = _keys(options.directory, f"token --as {options.subject}")
+    keys = keys_of(options.directory, f"token --as {options.subject}")
     me = _identity(options.directory, keys)
     key = keys.signing_key(me.kid)
     claims = {"role": options.role} if options.role else {}
@@ -177,19 +184,10 @@ def _identity(directory: Path, keys: KeyStore) -> Identity:
     return identity_of(state)
 
 
-def _keys(directory: Path, command: str) -> KeyStore:
-    """The twin's keys, after their use was noted."""
-    keys = KeyStore(directory)
-    # Where there is no twin, that is what is to be said.
-    keys.box.kind  # noqa: B018
-    keyuse.note(directory, command)
-    return keys
-
-
 def _audit(options: argparse.Namespace) -> int:
     since, until = _instant(options.since, "since"), _instant(options.until, "until")
     query = Query(caller=options.caller, since=since, until=until)
-    keys = _keys(options.directory, "audit")
+    keys = keys_of(options.directory, "audit")
     rows = (
         describe(record, frame)
         for frame, record in scan(options.directory, Seal(keys.data_key()))
@@ -219,7 +217,7 @@ def _cell(value: Any) -> str:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    found = verify(options.directory, Seal(_keys(options.directory, "verify").data_key()))
+    found = verify(options.directory, Seal(keys_of(options.directory, "verify").data_key()))
     if options.json:
         sys.stdout.write(json.dumps(found) + "\n")
     elif found["ok"]:

@@ -33,6 +33,13 @@ LOG_CALLER = "agent:log"
 logger = logging.getLogger(__name__)
 
 
+class Place(NamedTuple):
+    """A place in the log: after record `seq`, whose hash is `head`."""
+
+    seq: int
+    head: str
+
+
 class Answer(NamedTuple):
     """What a call is answered, once its record is on disk."""
 
@@ -68,6 +75,10 @@ class Twin:
     @property
     def identity(self) -> Identity:
         return identity_of(self.state)
+
+    def place(self) -> Place:
+        """Where the log stands on disk."""
+        return Place(self._recovered.seq, self._recovered.head.hex())
 
     def start(self) -> None:
         """Begin to write: cut and record a torn tail, drop keys that were replaced, record the unlocking."""
