@@ -1,4 +1,4 @@
-"""Vaults: no key lies on the disk in the clear, another vault takes over without touching the log, and a vault
+"""Vaults: no key lies on the disk in the clear, another takes over without touching the log, and a vault
 that does not open keeps the twin shut, with a plain reason.
 """
 
@@ -35,9 +35,8 @@ def rewrap(machine: Machine, kind: str, settings: dict[str, str]) -> subprocess.
 def secrets(machine: Machine) -> list[bytes]:
     """Everything that must lie nowhere in the clear."""
     keys = KeyStore(machine.directory)
-    kid = machine.start().client(None).about()["kid"]
-    machine.stop()
-    return [keys.data_key(), keys.snapshot_key(), keys.signing_key(kid), keys.part_key(1, 0)]
+    (signing,) = keys.directory.glob("*.signing")
+    return [keys.data_key(), keys.snapshot_key(), keys.signing_key(signing.stem), keys.part_key(1, 0)]
 
 
 def on_disk(machine: Machine) -> bytes:
@@ -131,10 +130,13 @@ def test_a_vault_that_does_not_open_leaves_the_present_one_in_charge(
     ]
     before = machine.directory.joinpath("keys", "vault.json").read_bytes()
     for change, words in refusals:
-        refused = rewrap(machine, "transit", {**transit_settings, **change})
-        assert (refused.returncode, words in refused.stderr) == (1, True), (change, refused.stderr)
-        assert "Traceback" not in refused.stderr
-        assert TOKEN not in refused.stderr
+        with pytest.raises(KeysUnusable) as caught:
+            KeyStore(machine.directory).box.rewrap("transit", {**transit_settings, **change})
+        assert words in str(caught.value)
+        assert TOKEN not in str(caught.value)
+    refused = rewrap(machine, "transit", {**transit_settings, "token": str(wrong)})
+    assert (refused.returncode, "status 403" in refused.stderr) == (1, True)
+    assert "Traceback" not in refused.stderr
     assert rewrap(machine, "nowhere", {}).returncode == 2
     assert machine.directory.joinpath("keys", "vault.json").read_bytes() == before
     machine.start()
@@ -181,8 +183,7 @@ def test_a_wrong_pin_and_a_missing_key_are_said_plainly(
     assert rewrap(machine, "pkcs11", token_settings).returncode == 0
     path = machine.directory / "keys" / "vault.json"
     path.write_text(path.read_text().replace('"mycelium"', '"gone"'))
-    with pytest.raises(KeysUnusable, match="has no AES key gone"):
-        KeyStore(machine.directory).data_key()
+    assert "has no AES key gone" in machine.run("doctor").stdout
 
 
 def test_a_secret_comes_from_systemd_without_its_text_in_the_environment(
@@ -234,7 +235,8 @@ def test_every_key_file_that_is_damaged_is_named(make: Make, name: str) -> None:
     path.write_bytes(data)
     done = machine.run("doctor")
     assert done.returncode == 1
-    assert [line for line in done.stdout.splitlines() if line.startswith("fail") and path.name in line]
+    named = "vault" if name.startswith("vault") else path.name
+    assert [line for line in done.stdout.splitlines() if line.startswith("fail") and named in line]
     assert machine.spawn().wait(30) == 69
 
 

@@ -53,6 +53,10 @@ class KeyStore:
         self._replace(os.urandom(KEY_BYTES), KeyTree.new(os.urandom(KEY_BYTES)))
         return self.data_key()
 
+    def unlock(self) -> None:
+        """Ask the vault and read the key tree now, so that nothing of it can be wrong later."""
+        self._load()
+
     def data_key(self) -> bytes:
         """The key that seals the heads of the commitlog."""
         return self._secret()[0]

@@ -28,8 +28,8 @@ import twins.runtime.modules.keyuse
 import twins.runtime.modules.twin  # noqa: F401
 from twins.runtime.expiry import Expiry
 from twins.runtime.hardening import no_core_dumps
+from twins.runtime.keeper import Keeper
 from twins.runtime.keys import KeysUnusable
-from twins.runtime.keyuse import KeyUses
 from twins.runtime.log.frame import LogDamaged
 from twins.runtime.log.reader import LogMissing
 from twins.runtime.module import ModuleMissing, load
@@ -114,7 +114,7 @@ async def _serve(
 ) -> None:
     setproctitle(f"mycelium-twin {twin.identity.slug}")
     twin.start()
-    expiry, runner, uses = Expiry(twin), Runner(twin, allow), KeyUses(twin, directory)
+    expiry, runner, keeper = Expiry(twin), Runner(twin, allow), Keeper(twin, directory)
     presence = Presence()
     app = build(twin)
     app.middlewares.append(presence.middleware)
@@ -137,7 +137,7 @@ async def _serve(
         await server.cleanup()
         await runner.close()
         await expiry.close()
-        await uses.close()
+        await keeper.close()
         await twin.close()
 
 

@@ -57,6 +57,7 @@ class Twin:
     def __init__(self, directory: Path, module: Module) -> None:
         self.module = module
         self.keys = KeyStore(directory)
+        self.keys.unlock()
         self.state = State()
         self.tuples = Tuples()
         self.state.observers.append(self.tuples.observe)

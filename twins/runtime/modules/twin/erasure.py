@@ -1,8 +1,8 @@
 """Erasure: one object goes from the memory and, for good, from the log.
 
 `erase` is the owner's word. The runtime then records `shred`, which drops the answers that lie in the same
-parts of the log, destroys the keys of every part that holds the object's values, and records `erased`. Ids are
-not values: they stay readable in the heads, so they must not say who somebody is.
+parts of the log, destroys the keys of every part that holds the object's values, and records `erased`. Ids
+are not values: they stay readable in the heads, so they must not say who somebody is.
 """
 
 from __future__ import annotations
