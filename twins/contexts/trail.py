@@ -41,7 +41,7 @@ def row(record: dict[str, Any], known: dict[str, str]) -> dict[str, Any]:
 
 
 def _own(caller: str) -> str:
-    return {"agent:sense": "its sense", "agent:clock": "its clock"}.get(caller, caller)
+    return {"agent:sense": "its sense", "agent:clock": "its clock", "agent:vault": "its vault"}.get(caller, caller)
 
 
 def _short(args: dict[str, Any]) -> str:

@@ -34,10 +34,9 @@ logger = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
-    """A place in the log: after record `seq`, whose hash is `head`."""
+    """A place in the log: after record `seq`."""
 
     seq: int
-    head: str
 
 
 class Answer(NamedTuple):
@@ -72,6 +71,7 @@ class Twin:
         self.hub = Hub(self.state, self.rights, module.visible, lambda: self.log.durable)
         self.keys.signing_key(me.kid)
         self._renewed = 0
+        self._started = False
 
     @property
     def identity(self) -> Identity:
@@ -79,11 +79,12 @@ class Twin:
 
     def place(self) -> Place:
         """Where the log stands on disk."""
-        return Place(self._recovered.seq, self._recovered.head.hex())
+        return Place(self.log.durable if self._started else self._recovered.seq)
 
     def start(self) -> None:
         """Begin to write: cut and record a torn tail, drop keys that were replaced, record the unlocking."""
         self.log.open(self._recovered, self.hub.advance)
+        self._started = True
         self.keys.keep_only(self.identity.kid)
         self.keys.sweep()
         if self._recovered.torn:
