@@ -14,7 +14,7 @@ import pytest
 
 from tests.runtime.conftest import Make
 from twins.runtime.doctor import examine
-from twins.runtime.log.reader import path_of
+from twins.runtime.log.segments import path_of
 
 
 def levels(directory: Path) -> dict[str, str]:

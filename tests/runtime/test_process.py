@@ -19,7 +19,7 @@ from twins.runtime.client import TokenSigner, TwinUnreachable
 from twins.runtime.ids import is_ulid, new_ulid, new_uuid7, ulid_of
 from twins.runtime.init import TwinExists, create
 from twins.runtime.keys import KeyStore
-from twins.runtime.log.reader import path_of
+from twins.runtime.log.segments import path_of
 from twins.runtime.problems import Problem
 
 

@@ -19,12 +19,16 @@ from twins.runtime.commands import doctor, erase, snapshot, vault
 from twins.runtime.commands.opening import keys_of
 from twins.runtime.identity import Identity, identity_of
 from twins.runtime.keys import KeyStore, KeysUnusable
-from twins.runtime.log.frame import LogDamaged, Seal
-from twins.runtime.log.reader import LogMissing, Query, scan, verify
-from twins.runtime.log.record import describe
-from twins.runtime.module import ModuleMissing
+from twins.runtime.log.damage import LogDamaged, LogMissing
+from twins.runtime.log.notes import NoteRefused
+from twins.runtime.log.offline import prove, verify_text
+from twins.runtime.log.proofs import ProofRefused
+from twins.runtime.log.reader import Query, read
+from twins.runtime.module import ModuleMissing, load
 from twins.runtime.problems import Problem
-from twins.runtime.state import State, effects_from_json
+from twins.runtime.sealing import seal_of
+from twins.runtime.state import State
+from twins.runtime.verification import verify
 
 SLUG = re.compile(r"[a-z0-9](-?[a-z0-9]){0,39}")
 SUBJECT = re.compile(r"(user|agent):[A-Za-z0-9._-]{1,64}")
@@ -45,6 +49,8 @@ def main(argv: Sequence[str]) -> int:
         Refused,
         LogMissing,
         LogDamaged,
+        NoteRefused,
+        ProofRefused,
         KeysUnusable,
         ModuleMissing,
         init.TwinExists,
@@ -114,9 +120,28 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--format", choices=("jsonl", "csv"), default="jsonl")
 
     made = command(
-        "verify", _verify, "Read the whole chain again; exit code 1 if it does not hold.", "verify ./acme"
+        "verify",
+        _verify,
+        "Read a log again, or a proof or checkpoint in a FILE; exit code 1 if it does not hold.",
+        "verify ./acme --replay",
+    )
+    made.add_argument("--replay", action="store_true", help="run every reducer again and compare")
+    made.add_argument("--module", default="twin", help="whose reducers to run, as given to init")
+    made.add_argument(
+        "--witness",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a checkpoint kept elsewhere",
+    )
+    made.add_argument(
+        "--key", action="append", default=[], metavar="X", help="for a FILE: the key that signed it"
     )
     made.add_argument("--json", action="store_true", help="print JSON")
+
+    made = command("prove", _prove, "Print a proof that the log holds a record.", "prove ./acme --seq 7")
+    made.add_argument("--seq", type=int, required=True, help="the record")
 
     for one in (snapshot, erase, doctor):
         one.add(command)
@@ -179,8 +204,8 @@ def _token(options: argparse.Namespace) -> int:
 
 def _identity(directory: Path, keys: KeyStore) -> Identity:
     state = State()
-    for _, record in scan(directory, Seal(keys.data_key())):
-        state.apply(effects_from_json(record.effects))
+    for opened in read(directory, seal_of(keys)):
+        state.apply(opened.effects(opened.parts()))
     return identity_of(state)
 
 
@@ -189,9 +214,7 @@ def _audit(options: argparse.Namespace) -> int:
     query = Query(caller=options.caller, since=since, until=until)
     keys = keys_of(options.directory, "audit")
     rows = (
-        describe(record, frame)
-        for frame, record in scan(options.directory, Seal(keys.data_key()))
-        if query.wants(record)
+        opened.describe() for opened in read(options.directory, seal_of(keys)) if query.wants(opened.head)
     )
     if options.format == "csv":
         csv.writer(sys.stdout).writerows(_cells(rows))
@@ -217,11 +240,41 @@ def _cell(value: Any) -> str:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    found = verify(options.directory, Seal(keys_of(options.directory, "verify").data_key()))
+    if options.directory.is_file():
+        return _verify_file(options)
+    module = load(options.module) if options.replay else None
+    notes = [path.read_text() for path in options.witness]
+    seal = seal_of(keys_of(options.directory, "verify"))
+    found = verify(options.directory, seal, replay=module, witnessed=notes)
     if options.json:
         sys.stdout.write(json.dumps(found) + "\n")
     elif found["ok"]:
-        sys.stdout.write(f"ok: {found['records']} records, head {found['head']['hash']}\n")
+        sys.stdout.writelines(f"{line}\n" for line in _lines(found))
     else:
         sys.stdout.write(f"damaged: {found['problem']}\n")
     return 0 if found["ok"] else FAILED
+
+
+def _prove(options: argparse.Namespace) -> int:
+    sys.stdout.write(prove(options.directory, options.seq).text())
+    return 0
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
+    """A sound log's summary for people."""
+    yield f"ok: {found['records']} records in {found['segments']} segments, head {found['head']['hash']}"
+    checkpoint = found["checkpoint"]
+    yield f"checkpoint: over {checkpoint['size']} records" if checkpoint else "checkpoint: none yet"
+    yield f"state: {found['digest']}"
+    yield f"erased parts: {found['erased_parts']}, bytes of an unfinished write: {found['torn_bytes']}"
+    if "replayed" in found:
+        counts = found["replayed"]
+        yield f"executed again: {counts['executed']} records, not executed: {counts['not_executed']}"
+
+
+def _verify_file(options: argparse.Namespace) -> int:
+    if not options.key:
+        raise Refused("to verify a file, give the twin's public key: --key X, the `x` of its key")
+    told = verify_text(options.directory.read_text(), options.key)
+    sys.stdout.write(json.dumps({"ok": True, "told": told}) + "\n" if options.json else f"ok: {told}\n")
+    return 0

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from twins.runtime.keys import KeyStore, KeysUnusable
-from twins.runtime.log.frame import LogDamaged, Seal
-from twins.runtime.log.reader import LogMissing, verify
+from twins.runtime.log.damage import LogDamaged, LogMissing
+from twins.runtime.sealing import seal_of
 from twins.runtime.snapshots import manifest
 from twins.runtime.snapshots.chunks import ChunkUnusable
 from twins.runtime.snapshots.manifest import ManifestUnusable
 from twins.runtime.snapshots.store import SnapshotStore
+from twins.runtime.verification import verify
 
 OTHERS = 0o077
 LOW_BYTES, LOW_SHARE = 256 * 1024 * 1024, 0.05
@@ -154,7 +155,7 @@ def _disk(directory: Path) -> Finding:
 
 def _log(directory: Path, keys: KeyStore) -> Finding:
     try:
-        found: dict[str, Any] = verify(directory, Seal(keys.data_key()))
+        found: dict[str, Any] = verify(directory, seal_of(keys))
     except (LogMissing, LogDamaged) as error:
         found = {"ok": False, "problem": str(error)}
     if not found["ok"]:

@@ -15,12 +15,12 @@ from twins.runtime.identity import KEY, TABLE, Identity
 from twins.runtime.ids import is_ulid, new_ulid
 from twins.runtime.keys import KeyStore
 from twins.runtime.log.commitlog import create as create_log
-from twins.runtime.log.frame import Seal
-from twins.runtime.log.reader import path_of
 from twins.runtime.log.record import Record
+from twins.runtime.log.segments import path_of
 from twins.runtime.module import Context, Module, load
 from twins.runtime.rights import Rights
-from twins.runtime.state import State, Transaction, effects_to_json
+from twins.runtime.sealing import seal_of
+from twins.runtime.state import State, Transaction
 
 REDUCER = "genesis"
 
@@ -64,12 +64,12 @@ def create(
     loaded = load(module)
     files.make_directory(directory)
     keys = KeyStore(directory)
-    data_key = keys.create_data_key()
+    keys.create_data_key()
     kid, x = keys.create()
     keys.keep_only(kid)
     me = Identity(twin_id or new_ulid(), slug, name, module, clock.now(), kid, x)
     record = _first_record(loaded, me, genesis)
-    create_log(directory, Seal(data_key), record)
+    create_log(directory, seal_of(keys), me.id, record)
     files.sync_directory(directory)
     return {"id": me.id, "slug": slug, "name": name, "kid": kid, "x": x}
 
@@ -97,5 +97,5 @@ def _first_record(module: Module, me: Identity, genesis: dict[str, Any]) -> Reco
         reducer=REDUCER,
         args={"slug": me.slug, "name": me.name, "module": me.module, **genesis},
         seed=context.seed,
-        effects=effects_to_json(tx.effects()),
+        effects=tx.effects(),
     )

@@ -20,6 +20,8 @@ TITLES = {
     "conflict": "It does not fit what is there",
     "too-slow": "The request took too long",
     "internal": "The twin could not do this",
+    "log-damaged": "The twin's log is damaged, so it takes no writes",
+    "moved": "The twin is kept elsewhere",
 }
 
 

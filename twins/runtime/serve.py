@@ -30,8 +30,8 @@ from twins.runtime.expiry import Expiry
 from twins.runtime.hardening import no_core_dumps
 from twins.runtime.keeper import Keeper
 from twins.runtime.keys import KeysUnusable
-from twins.runtime.log.frame import LogDamaged
-from twins.runtime.log.reader import LogMissing
+from twins.runtime.log.damage import LogDamaged, LogMissing
+from twins.runtime.log.epoch import TwinMoved
 from twins.runtime.module import ModuleMissing, load
 from twins.runtime.senses.runner import Runner
 from twins.runtime.server.app import build
@@ -64,8 +64,9 @@ def run(
         allow: private networks that senses may reach.
 
     Returns:
-        An exit code: 0 after a clean end, 65 for a damaged log, 69 when keys or module are missing,
-        75 when another process has the twin open. A disk that fails ends the process with 74.
+        An exit code: 0 after a clean end, 65 for a log of which nothing can be read, 69 when keys or
+        module are missing or a newer copy of the twin has written, 75 when another process has the twin
+        open. A disk that fails ends the process with 74.
     """
     logging.basicConfig(
         stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
@@ -78,7 +79,7 @@ def run(
         return _failed(directory, error, EXIT_LOCKED)
     except LogDamaged as error:
         return _failed(directory, error, EXIT_DAMAGED)
-    except (LogMissing, KeysUnusable, ModuleMissing) as error:
+    except (LogMissing, KeysUnusable, ModuleMissing, TwinMoved) as error:
         return _failed(directory, error, EXIT_UNAVAILABLE)
     return 0
 

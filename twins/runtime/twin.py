@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from twins.runtime import answers, clock, codec
+import msgspec
+
+from twins.runtime import answers, codec
 from twins.runtime.authz.engine import Engine
 from twins.runtime.authz.model import Model
 from twins.runtime.authz.tuples import Tuples
@@ -16,13 +18,18 @@ from twins.runtime.callers import VAULT, Caller
 from twins.runtime.identity import Identity, identity_of
 from twins.runtime.keys import KeyStore
 from twins.runtime.log.commitlog import Commitlog
-from twins.runtime.log.frame import Seal
-from twins.runtime.log.record import Kind, Record
+from twins.runtime.log.reader import read
+from twins.runtime.log.record import Kind, Opened, Record
+from twins.runtime.log.recovery import Recovered
+from twins.runtime.log.scan import Position, PositionUnfit
 from twins.runtime.module import Context, Module, ModuleMissing, Reducer
 from twins.runtime.problems import Problem, forbidden
 from twins.runtime.rights import Rights
-from twins.runtime.state import Effect, State, Transaction, effects_from_json, effects_to_json
+from twins.runtime.sealing import seal_of
+from twins.runtime.snapshots.store import Loaded, SnapshotStore
+from twins.runtime.state import Effect, State, Transaction
 from twins.runtime.subscriptions import Hub
+from twins.runtime.verification import verify
 
 LONGEST_REFUSED_ARGS = 4096
 # Such a detail may quote the arguments, which the record of this reducer does not keep.
@@ -33,12 +40,6 @@ LOG_CALLER = "agent:log"
 logger = logging.getLogger(__name__)
 
 
-class Place(NamedTuple):
-    """A place in the log: after record `seq`."""
-
-    seq: int
-
-
 class Answer(NamedTuple):
     """What a call is answered, once its record is on disk."""
 
@@ -47,21 +48,23 @@ class Answer(NamedTuple):
 
 
 class Twin:
-    """An open twin. `open` replays the log; `start` begins to write and needs a running event loop.
+    """An open twin. To make one replays the log; `start` begins to write and needs a running event loop.
 
-    Raises (from `open`):
+    A twin whose log is damaged (`log.damage`) is as of its last good record, and is only read.
+
+    Raises:
         LogMissing, LogDamaged, KeysUnusable, ModuleMissing: nothing was changed.
     """
 
     def __init__(self, directory: Path, module: Module) -> None:
         self.module = module
+        self.directory = directory
         self.keys = KeyStore(directory)
         self.keys.unlock()
-        self.state = State()
-        self.tuples = Tuples()
-        self.state.observers.append(self.tuples.observe)
-        self.log = Commitlog(directory, Seal(self.keys.data_key()))
-        self._recovered = self.log.recover(self._replay)
+        self.snapshot: Loaded | None = None
+        self._seal = seal_of(self.keys)
+        self.log = Commitlog(directory, self._seal)
+        self._recovered = self._open()
         me = self.identity
         if me.module != module.name:
             raise ModuleMissing(f"this twin was made with --module {me.module}, not {module.name}")
@@ -69,31 +72,62 @@ class Twin:
         self.engine = Engine(Model(module.model), self.tuples)
         self.rights = Rights(self.engine, self.state, self.id)
         self.hub = Hub(self.state, self.rights, module.visible, lambda: self.log.durable)
-        self.keys.signing_key(me.kid)
+        # A damaged log may have lost the record that replaced the key.
+        self._seed = self.keys.signing_key(me.kid) if self.log.damage is None else b""
         self._renewed = 0
-        self._started = False
 
     @property
     def identity(self) -> Identity:
         return identity_of(self.state)
 
-    def place(self) -> Place:
-        """Where the log stands on disk."""
-        return Place(self.log.durable if self._started else self._recovered.seq)
+    def _open(self) -> Recovered:
+        """Begin with the newest snapshot that fits the log, or with the first record."""
+        for found in SnapshotStore(self.directory, self.keys).load():
+            self._begin()
+            self.state.restore(found.tables, found.through)
+            try:
+                recovered = self._recover(msgspec.json.decode(found.position, type=Position))
+                if recovered.end.seq >= found.through:
+                    self.snapshot = found._replace(tables={})
+                    return recovered
+                reason = f"the log ends with record {recovered.end.seq}"
+            except PositionUnfit as unfit:
+                reason = str(unfit)
+            logger.warning("the snapshot of record %d is passed over: %s", found.seq, reason)
+        self._begin()
+        return self._recover(None)
+
+    def _begin(self) -> None:
+        self.state, self.tuples = State(), Tuples()
+        self.state.observers.append(self.tuples.observe)
+
+    def _recover(self, start: Position | None) -> Recovered:
+        return self.log.recover(self._replay, lambda: (self.identity.id, [self.identity.x]), start)
+
+    def records(self) -> Iterator[Opened]:
+        """Every record that is on disk, from the first; blocking."""
+        return read(self.directory, self._seal)
 
     def start(self) -> None:
-        """Begin to write: cut and record a torn tail, drop keys that were replaced, record the unlocking."""
-        self.log.open(self._recovered, self.hub.advance)
-        self._started = True
+        """Begin to write: cut and record a torn tail, drop keys that were replaced, record the unlocking. A
+        damaged log stays as it is.
+
+        Raises:
+            TwinMoved: a newer copy of this twin has written.
+        """
+        if self.log.damage is not None:
+            logger.error("only reads are served: %s", self.log.damage)
+            return
+        self.log.open(self._advance, lambda: self._seed)
         self.keys.keep_only(self.identity.kid)
         self.keys.sweep()
         if self._recovered.torn:
             logger.warning(
                 "cut %d bytes of an unfinished write after record %d",
                 self._recovered.torn,
-                self._recovered.seq,
+                self._recovered.end.seq,
             )
-            args = {"cut_bytes": self._recovered.torn, "after": self._recovered.seq}
+            args = {"cut_bytes": self._recovered.torn, "after": self._recovered.end.seq}
             self._commit("recovered", Caller(LOG_CALLER, internal=True), "recover", args)
         self._run(VAULT, "unlocked", {"vault": self.keys.box.kind}, "")
 
@@ -120,11 +154,15 @@ class Twin:
             await self.log.wait(self.refused(caller, name, args, problem, key))
             raise
         await self.log.wait(answer.seq)
-        self._retire_keys()
         return answer
 
     def refused(self, caller: Caller, name: str, args: Any, problem: Problem, key: str = "") -> int:
-        """Record a call or a read that was denied or that failed; return the record's seq."""
+        """Record a call or a read that was denied or that failed; return the record's seq.
+
+        A log that takes no records keeps nobody from being refused.
+        """
+        if self.log.damage is not None:
+            return self.log.seq
         kind: Kind = "denied" if problem.denied else "failed"
         kept, told = self._kept(name, args, problem)
         return self._commit(kind, caller, name, kept, problem=told, idempotency_key=key[:LONGEST_KEY])
@@ -140,8 +178,16 @@ class Twin:
         long = len(codec.encode(kept)) > LONGEST_REFUSED_ARGS
         return (answers.hashed(name, args) if unknown or long else kept), told
 
+    def verify(self) -> dict[str, Any]:
+        """As `verification.verify`, over what is on disk; blocking."""
+        return verify(self.directory, self._seal, until=self.log.durable_end)
+
     def noted(self, caller: Caller, name: str, args: dict[str, Any]) -> int:
-        """Record a read; return the record's seq."""
+        """Record a read; return the record's seq, for which nobody needs to wait.
+
+        Raises:
+            Problem: 503, the log takes no records; what cannot be recorded is not read.
+        """
         return self._commit("read", caller, name, args)
 
     def _run(self, caller: Caller, name: str, args: Any, key: str) -> Answer:
@@ -176,7 +222,7 @@ class Twin:
 
     def _context(self, caller: Caller, prepared: dict[str, str]) -> Context:
         return Context(
-            now=clock.now(),
+            now=self.log.now(),
             caller=caller,
             seq=self.log.seq + 1,
             seed=secrets.token_hex(16),
@@ -186,11 +232,13 @@ class Twin:
             prepared=prepared,
         )
 
-    def _retire_keys(self) -> None:
-        """Remove replaced signing keys, once the record that replaced them is on disk."""
-        if 0 < self._renewed <= self.log.durable:
+    def _advance(self, durable: int) -> None:
+        """Go on with what waited for the disk; remove replaced signing keys."""
+        if 0 < self._renewed <= durable:
             self._renewed = 0
+            self._seed = self.keys.signing_key(self.identity.kid)
             self.keys.keep_only(self.identity.kid)
+        self.hub.advance(durable)
 
     def _commit(
         self,
@@ -206,13 +254,14 @@ class Twin:
         seq = self.log.seq + 1
         record = Record(
             seq=seq,
-            at=at or clock.now(),
+            at=at or self.log.now(),
             kind=kind,
             caller=caller.id,
             act=caller.act,
+            role=caller.role,
             reducer=name,
             args=args,
-            effects=effects_to_json(effects),
+            effects=effects,
             **more,
         )
         self.log.append(record)
@@ -221,8 +270,8 @@ class Twin:
             self.hub.at(seq, lambda: self.hub.publish(seq, changes))
         return seq
 
-    def _replay(self, record: Record) -> None:
-        self.state.apply(effects_from_json(record.effects))
+    def _replay(self, _seq: int, effects: Sequence[Effect]) -> None:
+        self.state.apply(effects)
 
 
 def _result(reducer: Reducer, context: Context, args: dict[str, Any]) -> Any:

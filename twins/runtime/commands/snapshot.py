@@ -23,7 +23,7 @@ def add(command: Any) -> None:
 def _snapshot(options: argparse.Namespace) -> int:
     with asleep(options.directory, "snapshot"):
         twin = Twin(options.directory, load(options.module))
-        place = twin.place()
+        place = twin.log.position
         saved = SnapshotStore(options.directory, twin.keys).save(twin.state.copy(), place, place.seq)
     text = f"snapshot after record {saved.seq}: {saved.rows} rows in {saved.chunks} chunks\n"
     sys.stdout.write(json.dumps(saved._asdict()) + "\n" if options.json else text)

@@ -2,122 +2,237 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from array import array
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from twins.runtime import files
-from twins.runtime.log.frame import MAGIC, START, Frame, Seal, parse_at, walk
-from twins.runtime.log.reader import Query, Recovered, mapped, path_of, position, scan, search, verify
+from twins.runtime import clock, files
+from twins.runtime.log import epoch, segments
+from twins.runtime.log.checkpoints import Checkpoints, Forked, Signer
+from twins.runtime.log.damage import LogDamaged
+from twins.runtime.log.disk import open_disk
+from twins.runtime.log.frame import START, close
+from twins.runtime.log.proofs import RecordProof
+from twins.runtime.log.reader import Index, Query, search
 from twins.runtime.log.record import Record, encode
-from twins.runtime.log.writer import Writer
+from twins.runtime.log.recovery import Recovered, Replay, recover
+from twins.runtime.log.scan import Position, Scan
+from twins.runtime.log.seal import Seal
+from twins.runtime.log.segments import SEGMENT_BYTES, Header, twin_bytes
+from twins.runtime.log.writer import Callback, Writer
+from twins.runtime.problems import Problem
+
+logger = logging.getLogger(__name__)
 
 
-def create(directory: Path, seal: Seal, record: Record) -> None:
-    """Write a new log that holds the first record, all or nothing."""
-    path = path_of(directory)
-    files.make_directory(path.parent)
-    files.write_private(path, MAGIC + seal.close(1, START, encode(record)))
+def create(directory: Path, seal: Seal, twin: str, record: Record) -> None:
+    """Write a new log that holds the first record, all or nothing; `twin` is a ULID."""
+    files.make_directory(segments.folder_of(directory))
+    epoch.write(directory, epoch.FIRST)
+    frame, _ = close(1, 1, START, seal.close(1, *encode(record)))
+    segments.create(directory, Header(twin_bytes(twin), epoch.FIRST, 1, START), frame)
 
 
 class Commitlog:
-    """Appends records and finds them again; one per twin and process."""
+    """Appends records and finds them again; one per twin and process.
 
-    def __init__(self, directory: Path, seal: Seal) -> None:
-        self._directory = directory
-        self._seal = seal
-        self._offsets = array("Q")
-        self._head = START
-        self._end = 0
-        self._durable_end = 0
-        self._fd = -1
+    Args:
+        segment_bytes: a segment that has as many is followed by a new one.
+
+    Attributes:
+        damage: why the log takes no records, or None.
+    """
+
+    def __init__(self, directory: Path, seal: Seal, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self._directory, self._seal, self._segment_bytes = directory, seal, segment_bytes
+        self._index = Index(directory)
         self._writer: Writer | None = None
+        self._fence: epoch.Fence | None = None
+        self._recovered: Recovered | None = None
+        self._now = (0, "")
+        self.damage: LogDamaged | None = None
+        self.checkpoints = Checkpoints(directory, self._hashes)
 
-    def recover(self, replay: Callable[[Record], None]) -> Recovered:
-        """Read every record, hand each to `replay` and cut a torn tail.
+    def recover(
+        self, replay: Replay, twin: Callable[[], tuple[str, Iterable[str]]], start: Position | None = None
+    ) -> Recovered:
+        """Read every record behind `start` and hand its effects to `replay`; nothing is written.
+
+        Args:
+            twin: called afterwards: the twin's ULID, and its public keys as the `x` of their JWKs.
 
         Raises:
-            LogMissing, LogDamaged: nothing is changed then.
+            LogMissing: no log is there.
+            LogDamaged: not even the first record can be read.
+            PositionUnfit: `start` is no place in this log; nothing was replayed.
         """
-        last: Frame | None = None
-        for frame, record in scan(self._directory, self._seal):
-            self._offsets.append(frame.offset)
-            replay(record)
-            last = frame
-        found = position(self._directory, last)
-        self._head, self._end, self._durable_end = found.head, found.end, found.end
+        found = recover(self._directory, self._seal, replay, start)
+        self._recovered, self.damage = found, found.damage
+        self._now = (0, found.at)
+        ulid, keys = twin()
+        if found.end.header.twin != twin_bytes(ulid):
+            raise LogDamaged(1, found.end.path.name, 0, "the segment belongs to another twin")
+        self._recovered = found._replace(hashes=b"")
+        if self.damage is None:
+            base = (start.seq, start.edge) if start else (0, ())
+            try:
+                self.checkpoints.recover(ulid, keys, *base, found.hashes)
+            except Forked as fork:
+                end = found.end
+                self.damage = LogDamaged(
+                    end.seq + 1, end.path.name, end.offset, f"the log was changed: {fork}"
+                )
         return found
 
-    def open(self, found: Recovered, on_durable: Callable[[int], None]) -> None:
-        """Begin to write after the last whole record; needs a running loop."""
-        self._fd = os.open(path_of(self._directory), os.O_WRONLY)
-        if found.torn:
-            os.ftruncate(self._fd, found.end)
-            os.fsync(self._fd)
-        os.lseek(self._fd, found.end, os.SEEK_SET)
+    def open(self, on_durable: Callable[[int], None], signer: Signer) -> None:
+        """Begin to write after the last whole record; needs a running loop. A damaged log stays as it is.
 
-        def settled(seq: int, size: int) -> None:
-            self._durable_end += size
+        Args:
+            on_durable: called with the last seq that is on disk, whenever it grew.
+            signer: gives the seed of the twin's signing key.
+
+        Raises:
+            TwinMoved: a newer copy of this twin has written.
+        """
+        found = self._found()
+        if self.damage is not None:
+            return
+        end = found.end
+        self._fence = epoch.Fence(self._directory)
+        if self._fence.epoch < end.header.epoch:
+            self._fence.close()
+            reason = f"its epoch is {self._fence.epoch}, yet its log was written at {end.header.epoch}"
+            raise epoch.TwinMoved(reason)
+        if found.torn:
+            _cut(end.path, end.offset)
+
+        def durable(seq: int, hashes: list[bytes]) -> None:
+            self.checkpoints.add(hashes)
             on_durable(seq)
 
-        self._writer = Writer(self._fd, found.seq, settled)
+        disk = open_disk(segments.folder_of(self._directory))
+        self._writer = Writer(
+            self._directory, self._seal, end, self._fence, disk, durable, self._segment_bytes
+        )
+        self.checkpoints.start(signer)
 
-    @property
-    def writer(self) -> Writer:
-        if self._writer is None:
-            raise RuntimeError("the commitlog is not open")
-        return self._writer
+    def _found(self) -> Recovered:
+        if self._recovered is None:
+            raise RuntimeError("the commitlog was not recovered")
+        return self._recovered
 
     @property
     def seq(self) -> int:
         """The last record's seq, on disk or on the way."""
-        return self.writer.seq
+        return self._found().end.seq if self._writer is None else self._writer.seq
 
     @property
     def durable(self) -> int:
         """The last seq that is on disk."""
-        return self.writer.durable
+        return self._found().end.seq if self._writer is None else self._writer.durable
+
+    def now(self) -> str:
+        """This instant, but never before the last record's: the times of a log do not go backwards."""
+        milliseconds = time.time_ns() // 1_000_000
+        if milliseconds != self._now[0]:
+            self._now = (milliseconds, max(clock.now(), self._now[1]))
+        return self._now[1]
 
     def append(self, record: Record) -> None:
-        """Queue a record; its seq must be the next."""
-        frame = self._seal.close(record.seq, self._head, encode(record))
-        self._head = frame[-len(START) :]
-        self._offsets.append(self._end)
-        self._end += len(frame)
-        self.writer.append(frame)
+        """Queue a record; its seq must be the next.
+
+        Raises:
+            Problem: 503, the log is damaged or the twin moved; nothing was queued.
+        """
+        if self._writer is None:
+            raise self.unwritable()
+        self._writer.append(record)
+
+    def unwritable(self) -> Problem:
+        """Why a log that is not open takes no record."""
+        if self.damage is None:
+            raise RuntimeError("the commitlog is not open")
+        return Problem(503, "log-damaged", f"This twin can only be read: {self.damage}.")
+
+    def then(self, seq: int, callback: Callback) -> None:
+        """Call back with None when record `seq` is on disk, or with the problem for which it never will
+        be.
+        """
+        if self._writer is None:
+            callback(None)
+        else:
+            self._writer.then(seq, callback)
 
     async def wait(self, seq: int) -> None:
-        """Return when record `seq` is on disk."""
-        await self.writer.wait(seq)
+        """Return when record `seq` is on disk.
+
+        Raises:
+            Problem: 503, it never will be.
+        """
+        if self._writer is not None:
+            await self._writer.wait(seq)
 
     @property
     def head(self) -> dict[str, Any]:
-        """The last record's seq and hash, on disk or on the way."""
-        return {"seq": self.seq, "hash": self._head.hex()}
+        """Seq and hash of the last record that is on disk."""
+        if self._writer is None:
+            return {"seq": self._found().end.seq, "hash": self._found().end.head.hex()}
+        return {"seq": self._writer.durable, "hash": self._writer.head.hex()}
+
+    @property
+    def durable_end(self) -> tuple[int, int]:
+        """The newest segment and how much of it is on disk."""
+        if self._writer is None:
+            return (self._found().end.header.first, self._found().end.offset)
+        return self._writer.durable_end
+
+    @property
+    def position(self) -> Position:
+        """The place after the last record that is on disk."""
+        segment, offset = self.durable_end
+        seq, head = self.durable, bytes.fromhex(self.head["hash"])
+        return Position(seq, head, tuple(self.checkpoints.edge()), segment, offset, self._now[1])
 
     def search(self, query: Query) -> dict[str, Any]:
         """What is on disk and wanted: `{"records", "next"}`; blocking."""
-        with mapped(self._directory, self._durable_end) as data:
-            frames = self._backwards if query.newest_first else self._forwards
-            return search(self._seal, query, frames(data, query.start))
+        last = self.durable
+        frames = self._index.walk(
+            self.durable_end, min(query.start, last + 1), last, backwards=query.newest_first
+        )
+        return search(self._seal, query, frames)
 
-    def _forwards(self, data: memoryview, start: int) -> Iterator[Frame]:
-        if start <= self.durable:
-            first = parse_at(data, self._offsets[start - 1], start)
-            yield from walk(data, first.offset, start, first.previous)
+    def _hashes(self) -> Iterator[bytes]:
+        for frame, _ in Scan(self._directory, until=self.durable_end):
+            yield frame.hash
 
-    def _backwards(self, data: memoryview, start: int) -> Iterator[Frame]:
-        for seq in range(min(start, self.durable), 0, -1):
-            if self._offsets[seq - 1] < len(data):
-                yield parse_at(data, self._offsets[seq - 1], seq)
+    def proof(self, seq: int) -> RecordProof:
+        """That the newest checkpoint covers record `seq`; blocking.
 
-    def verify(self) -> dict[str, Any]:
-        """As `reader.verify`, over what is on disk; blocking."""
-        return verify(self._directory, self._seal, self._durable_end)
+        Raises:
+            Problem: 404, it does not, or there is none.
+        """
+        text, size = self.checkpoints.signed()
+        path = self.checkpoints.inclusion(seq, size)
+        (frame,) = self._index.walk(self.durable_end, seq, seq, backwards=False)
+        return RecordProof(seq, frame.hash, path, text)
 
     async def close(self) -> None:
-        """Return when everything is on disk."""
-        await self.writer.close()
-        os.close(self._fd)
+        """Return when everything is on disk and signed."""
+        if self._writer is not None:
+            await self._writer.close()
+            await self.checkpoints.close()
+        if self._fence is not None:
+            self._fence.close()
+
+
+def _cut(path: Path, end: int) -> None:
+    """Remove what an unfinished write left behind, durably."""
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.ftruncate(fd, end)
+        os.fsync(fd)
+    finally:
+        os.close(fd)

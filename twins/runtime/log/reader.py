@@ -1,22 +1,20 @@
-"""Reader: the frames of a log that is on disk, with recovery, search and verification."""
+"""Reader: finds records again in a log that is on disk."""
 
 from __future__ import annotations
 
-import mmap
-import os
+from array import array
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from twins.runtime.log.frame import MAGIC, START, Frame, LogDamaged, Seal, walk
-from twins.runtime.log.record import Record, decode, describe
-
-FIRST = f"{1:020d}.mlog"
-
-
-class LogMissing(Exception):
-    """There is no commitlog, so no twin, in this directory."""
+from twins.runtime.log import frame as frames
+from twins.runtime.log import segments
+from twins.runtime.log.damage import LogDamaged
+from twins.runtime.log.frame import HASH_BYTES, Frame
+from twins.runtime.log.record import Head, Opened
+from twins.runtime.log.scan import Scan
+from twins.runtime.log.seal import Seal
+from twins.runtime.log.segments import HEADER_BYTES
 
 
 class Query(NamedTuple):
@@ -29,102 +27,80 @@ class Query(NamedTuple):
     until: str = ""
     newest_first: bool = False
 
-    def wants(self, record: Record) -> bool:
+    def wants(self, head: Head) -> bool:
         return (
-            self.caller in ("", record.caller)
-            and record.at >= self.since
-            and (not self.until or record.at < self.until)
+            self.caller in ("", head.caller)
+            and head.at >= self.since
+            and (not self.until or head.at < self.until)
         )
 
 
-class Recovered(NamedTuple):
-    """Where a log stands after a scan: `torn` counts the bytes of an unfinished last write."""
+class Index:
+    """Where the records of the segments lie that were looked into last."""
 
-    seq: int
-    head: bytes
-    end: int
-    torn: int
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._offsets: dict[int, array[int]] = {}
+
+    def walk(self, end: tuple[int, int], start: int, last: int, *, backwards: bool) -> Iterator[Frame]:
+        """The frames from record `start` on, up to `last` or back to the first; `end` is the first seq of the
+        newest segment and how much of that is on disk.
+        """
+        firsts = [segments.first_of(path) for path in segments.list_segments(self._directory)]
+        firsts = [first for first in firsts if first <= end[0]]
+        bounds = list(zip(firsts, [*(first - 1 for first in firsts[1:]), last], strict=True))
+        for first, final in reversed(bounds) if backwards else bounds:
+            if (first if backwards else start) <= (start if backwards else final):
+                seqs = (
+                    range(min(start, final), first - 1, -1)
+                    if backwards
+                    else range(max(start, first), final + 1)
+                )
+                yield from self._segment(first, end[1] if first == end[0] else None, seqs)
+
+    def _segment(self, first: int, size: int | None, seqs: range) -> Iterator[Frame]:
+        path = segments.path_of(self._directory, first)
+        with segments.mapped(path, size) as data:
+            offsets = self._known(first, data)
+            for seq in seqs:
+                if seq - first >= len(offsets):
+                    raise LogDamaged(seq, path.name, len(data), "it is missing")
+                offset = offsets[seq - first]
+                frame = frames.parse(data, offset)
+                if frame is None or frame.seq != seq:
+                    raise LogDamaged(seq, path.name, offset, "its bytes changed while the twin ran")
+                yield frame
+
+    def _known(self, first: int, data: memoryview) -> array[int]:
+        offsets = self._offsets.pop(first, None) or array("Q", [HEADER_BYTES])
+        at, unpack = offsets.pop(), frames.FIELDS.unpack_from
+        rest = frames.HEADER_BYTES + HASH_BYTES
+        while at + rest <= len(data):
+            offsets.append(at)
+            at += rest + unpack(data, at)[0]
+        # Two are enough to page through a log; the last entry is where the next record will lie.
+        self._offsets = dict([*self._offsets.items()][-1:])
+        self._offsets[first] = array("Q", [*offsets, at])
+        return offsets
 
 
-def path_of(directory: Path) -> Path:
-    """The file of a twin's commitlog."""
-    return directory / "log" / FIRST
+def search(seal: Seal, query: Query, found: Iterable[Frame]) -> dict[str, Any]:
+    """Those of the frames that the query wants, and the seq to continue from, or null."""
+    records: list[dict[str, Any]] = []
+    for frame in found:
+        if query.limit is not None and len(records) >= query.limit:
+            return {"records": records, "next": frame.seq}
+        opened = Opened(seal, frame, "the log")
+        if query.wants(opened.head):
+            records.append(opened.describe())
+    return {"records": records, "next": None}
 
 
-@contextmanager
-def mapped(directory: Path, end: int | None = None) -> Iterator[memoryview]:
-    """The bytes of the log, at most up to `end`.
-
-    Raises:
-        LogMissing: no log is there.
-        LogDamaged: the file is not a commitlog.
-    """
-    path = path_of(directory)
-    try:
-        fd = os.open(path, os.O_RDONLY)
-    except OSError as error:
-        raise LogMissing(f"{directory} holds no twin: {path.name} cannot be read: {error.strerror}") from None
-    try:
-        if os.fstat(fd).st_size < len(MAGIC) or os.pread(fd, len(MAGIC), 0) != MAGIC:
-            raise LogDamaged(1, 0, "the file does not begin as a commitlog")
-        content = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
-    finally:
-        os.close(fd)
-    view = memoryview(content)[:end]
-    try:
-        yield view
-    finally:
-        view.release()
-        content.close()
-
-
-def scan(directory: Path, seal: Seal, end: int | None = None) -> Iterator[tuple[Frame, Record]]:
-    """Every record from the first.
+def read(directory: Path, seal: Seal) -> Iterator[Opened]:
+    """Every record of a log.
 
     Raises:
         LogMissing, LogDamaged: as the names say.
     """
-    with mapped(directory, end) as data:
-        for frame in walk(data, len(MAGIC), 1, START):
-            yield frame, decode(frame, seal.open(frame))
-
-
-def position(directory: Path, last: Frame | None) -> Recovered:
-    """Where the log stands when `last` is its last whole frame."""
-    size = path_of(directory).stat().st_size
-    if last is None:
-        raise LogDamaged(1, len(MAGIC), "the first record is missing")
-    return Recovered(last.seq, last.hash, last.end, size - last.end)
-
-
-def search(seal: Seal, query: Query, frames: Iterable[Frame]) -> dict[str, Any]:
-    """Those of the frames that the query wants, and the seq to continue from, or null."""
-    records: list[dict[str, Any]] = []
-    for frame in frames:
-        if query.limit is not None and len(records) >= query.limit:
-            return {"records": records, "next": frame.seq}
-        record = decode(frame, seal.open(frame))
-        if query.wants(record):
-            records.append(describe(record, frame))
-    return {"records": records, "next": None}
-
-
-def verify(directory: Path, seal: Seal, end: int | None = None) -> dict[str, Any]:
-    """The chain read again from the disk: `{"ok", "records", "head", "torn_bytes", "problem"}`."""
-    last: Frame | None = None
-    problem: str | None = None
-    torn = 0
-    try:
-        for frame, _ in scan(directory, seal, end):
-            last = frame
-        torn = position(directory, last).torn if end is None else 0
-    except LogDamaged as damage:
-        problem = str(damage)
-    head = {"seq": last.seq, "hash": last.hash.hex()} if last else None
-    return {
-        "ok": problem is None,
-        "records": last.seq if last else 0,
-        "head": head,
-        "torn_bytes": torn,
-        "problem": problem,
-    }
+    for frame, segment in Scan(directory):
+        yield Opened(seal, frame, segment)

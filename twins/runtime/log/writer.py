@@ -5,85 +5,199 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import threading
+import time
 from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
+from pathlib import Path
 from typing import NoReturn
 
-from twins.runtime import files
+from twins.runtime.log import segments
+from twins.runtime.log.disk import Disk, write_now
+from twins.runtime.log.epoch import Fence
+from twins.runtime.log.frame import close as close_frame
+from twins.runtime.log.record import Record, encode
+from twins.runtime.log.scan import End
+from twins.runtime.log.seal import Seal
+from twins.runtime.problems import Problem
 
 EXIT_IO_ERROR = 74
+# A single waiting caller is answered soonest by a write in the loop, as long as the disk is quick.
+QUICK_SECONDS = 0.0005
+Callback = Callable[[Problem | None], None]
+OnDurable = Callable[[int, list[bytes]], None]
 logger = logging.getLogger(__name__)
 
 
 class Writer:
-    """Appends frames to one file; `on_durable(seq)` is called, in order, before anyone who waits wakes."""
+    """Seals records and appends them to the last segment.
 
-    def __init__(self, fd: int, seq: int, on_durable: Callable[[int, int], None]) -> None:
-        self._fd = fd
+    `seq` is the last record's, on disk or on the way; `durable` and `head` are seq and hash of the last
+    one on disk, and `durable_end` says where that ends. `on_durable(seq, hashes)` is called with the chain
+    hashes of the records that came to the disk, in order, before anybody who waits for them is called.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        seal: Seal,
+        end: End,
+        fence: Fence,
+        disk: Disk,
+        on_durable: OnDurable,
+        most: int,
+    ) -> None:
+        self._directory, self._seal, self._fence, self._disk = directory, seal, fence, disk
+        self._on_durable, self._most = on_durable, most
         self._loop = asyncio.get_running_loop()
-        self._on_durable = on_durable
-        self._batches: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
-        self._gathering: list[bytes] = []
+        self._header, self._path = end.header, end.path
+        self._fd = _open(end.path)
+        self._end, self._head, self.head = end.offset, end.head, end.head
+        self.seq = self.durable = self._sealed = end.seq
+        self.durable_end = (end.header.first, end.offset)
+        self._gathering: list[tuple[bytes, list[bytes]]] = []
+        self._hashes: list[bytes] = []
         self._busy = False
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self.seq = seq
-        self.durable = seq
-        self._thread = threading.Thread(target=self._work, name="commitlog", daemon=True)
-        self._thread.start()
+        self._waiting: deque[tuple[int, Callback]] = deque()
+        self._refusal: Problem | None = None
+        self._quick = True
+        self._began = 0.0
 
-    def append(self, frame: bytes) -> None:
-        """Queue the next record's frame."""
+    def append(self, record: Record) -> None:
+        """Queue a record, the next one.
+
+        Raises:
+            Problem: 503, the twin moved; nothing was queued.
+        """
+        if self._refusal is not None:
+            raise self._refusal
+        self._gathering.append(encode(record))
         self.seq += 1
-        self._gathering.append(frame)
         if not self._busy:
             self._busy = True
             self._loop.call_soon(self._send)
 
+    def then(self, seq: int, callback: Callback) -> None:
+        """Call back when record `seq` is on disk, or with the problem for which it never will be."""
+        if seq <= self.durable:
+            _call(callback, None)
+        elif self._refusal is not None:
+            _call(callback, self._refusal)
+        else:
+            # In order, so that one look at the front finds all that are due.
+            last = self._waiting[-1][0] if self._waiting else 0
+            self._waiting.append((max(seq, last), callback))
+
     async def wait(self, seq: int) -> None:
-        """Return when record `seq` is on disk."""
+        """Return when record `seq` is on disk.
+
+        Raises:
+            Problem: 503, it never will be.
+        """
         if seq > self.durable:
             future = self._loop.create_future()
-            self._waiting.append((seq, future))
+            self.then(seq, lambda problem: _resolve(future, problem))
             await future
 
     async def close(self) -> None:
-        """Return when everything is on disk and the thread has ended."""
-        await self.wait(self.seq)
-        self._batches.put(None)
-        self._thread.join()
+        """Return when everything that can be is on disk."""
+        if self._refusal is None:
+            await self.wait(self.seq)
+        self._disk.close()
+        os.close(self._fd)
 
     def _send(self) -> None:
-        batch, self._gathering = b"".join(self._gathering), []
-        self._batches.put((self.seq, batch))
+        if not self._fence.holds():
+            self._refuse(Problem(503, "moved", "This twin is kept elsewhere now; this copy takes no writes."))
+            return
+        try:
+            if self._end >= self._most or self._header.epoch < self._fence.epoch:
+                self._roll()
+            data = self._close_frames()
+            self._began = time.monotonic()
+            if self._sealed == self.durable + 1 and self._quick:
+                write_now(self._fd, data, self._end)
+                self._loop.call_soon(self._written, None)
+                self._note_speed()
+            else:
+                self._disk.write(self._fd, data, self._end, self._written)
+        except OSError as error:
+            _stop(error)
+        self._end += len(data)
 
-    def _work(self) -> None:
-        while (batch := self._batches.get()) is not None:
-            seq, data = batch
-            try:
-                files.write_all(self._fd, data)
-                os.fdatasync(self._fd)
-            except OSError as error:
-                _stop(error)
-            self._loop.call_soon_threadsafe(self._settle, seq, len(data))
+    def _close_frames(self) -> bytes:
+        """The frames of what has gathered."""
+        batch, self._gathering = self._gathering, []
+        seq, head, first = self._sealed, self._head, self._sealed + 1
+        close_body, frames = self._seal.close, []
+        for plain, parts in batch:
+            seq += 1
+            frame, head = close_frame(seq, first, head, close_body(seq, plain, parts))
+            frames.append(frame)
+            self._hashes.append(head)
+        self._sealed, self._head = seq, head
+        return b"".join(frames)
 
-    def _settle(self, seq: int, size: int) -> None:
-        self.durable = seq
-        self._on_durable(seq, size)
-        waiting = list(self._waiting)
-        self._waiting = deque(item for item in waiting if item[0] > seq)
-        for wanted, future in waiting:
-            if wanted <= seq and not future.done():
-                future.set_result(None)
+    def _note_speed(self) -> None:
+        self._quick = time.monotonic() - self._began < QUICK_SECONDS
+
+    def _roll(self) -> None:
+        """Begin a new segment."""
+        self._header = segments.Header(self._header.twin, self._fence.epoch, self._sealed + 1, self._head)
+        path = segments.create(self._directory, self._header)
+        os.close(self._fd)
+        self._fd, self._end = _open(path), segments.HEADER_BYTES
+
+    def _written(self, failed: OSError | None) -> None:
+        if failed is not None:
+            _stop(failed)
+        if not self._quick:
+            self._note_speed()
+        self.durable, self.head, hashes = self._sealed, self._head, self._hashes
+        self.durable_end = (self._header.first, self._end)
+        self._hashes = []
+        try:
+            self._on_durable(self.durable, hashes)
+        except Exception:
+            logger.exception("what follows record %d failed", self.durable)
+        waiting = self._waiting
+        while waiting and waiting[0][0] <= self.durable:
+            _call(waiting.popleft()[1], None)
         if self._gathering:
             self._send()
         else:
             self._busy = False
 
+    def _refuse(self, problem: Problem) -> None:
+        logger.critical("the twin moved: this process writes no more")
+        self._refusal = problem
+        self._gathering = []
+        while self._waiting:
+            _call(self._waiting.popleft()[1], problem)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_DSYNC | os.O_CLOEXEC)
+
+
+def _call(callback: Callback, problem: Problem | None) -> None:
+    # One that fails must not keep the others of its batch from being told.
+    try:
+        callback(problem)
+    except Exception:
+        logger.exception("a callback of the commitlog failed")
+
+
+def _resolve(future: asyncio.Future[None], problem: Problem | None) -> None:
+    if future.done():
+        return
+    if problem is None:
+        future.set_result(None)
+    else:
+        future.set_exception(problem)
+
 
 def _stop(error: OSError) -> NoReturn:
-    # After a failed fsync the kernel may have dropped the pages: a second try could succeed without them.
+    # After a failed write the kernel may have dropped the pages: a second try could succeed without them.
     logger.critical("the commitlog cannot be written (%s); stopping", error.strerror or error)
     logging.shutdown()
     os._exit(EXIT_IO_ERROR)

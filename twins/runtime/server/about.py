@@ -19,8 +19,8 @@ from twins.runtime.twin import Twin
 PROTOCOL = "mycelium/1"
 
 
-async def healthz(_request: web.Request) -> web.Response:
-    return answer({"status": "ok"})
+async def healthz(request: web.Request) -> web.Response:
+    return answer({"status": "ok" if twin_of(request).log.damage is None else "damaged"})
 
 
 async def about(request: web.Request) -> web.Response:
@@ -32,6 +32,7 @@ def describe(twin: Twin) -> dict[str, Any]:
     me = identity_of(twin.state)
     listed = [row for _, row in twin.state.scan(SLICES) if row["listed"]]
     claimed = bool(twin.tuples.users(twin.rights.instance, "owner"))
+    damage = twin.log.damage
     return {
         "protocol": PROTOCOL,
         "id": me.id,
@@ -47,6 +48,7 @@ def describe(twin: Twin) -> dict[str, Any]:
         "slices": [_picked(row, "name", "title", "kind", "sensitivity") for row in listed],
         "grants": _grants(twin.state, {row["name"] for row in listed}),
         "module": me.module,
+        **({"damaged": damage.to_json()} if damage else {}),
     }
 
 

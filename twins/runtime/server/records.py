@@ -24,8 +24,8 @@ async def log(request: web.Request) -> web.Response:
     require(request, "can_read_audit")
     twin = twin_of(request)
     query = _query(request)
+    await twin.log.wait(twin.log.seq)
     head = twin.log.head
-    await twin.log.wait(head["seq"])
     found = await asyncio.to_thread(twin.log.search, query)
     return answer({**found, "head": head})
 
@@ -53,7 +53,34 @@ def _instant(request: web.Request, name: str) -> str:
 async def verify(request: web.Request) -> web.Response:
     """`GET /v1/verify`."""
     require(request, "can_read_audit")
-    return answer(await asyncio.to_thread(twin_of(request).log.verify))
+    return answer(await asyncio.to_thread(twin_of(request).verify))
+
+
+async def checkpoint(request: web.Request) -> web.Response:
+    """`GET /v1/checkpoint`: the newest signed checkpoint, for anyone."""
+    text, _ = twin_of(request).log.checkpoints.signed()
+    return web.Response(text=text, headers={"Cache-Control": "no-store"})
+
+
+async def inclusion(request: web.Request) -> web.Response:
+    """`GET /v1/proof/inclusion?seq=&size=`; without `size` a whole proof as C2SP's tlog-proof."""
+    require(request, "can_read_audit")
+    log, seq = twin_of(request).log, number(request, "seq", 1, LAST)
+    if "size" not in request.query:
+        proof = await asyncio.to_thread(log.proof, seq)
+        return web.Response(text=proof.text(), headers={"Cache-Control": "no-store"})
+    size = number(request, "size", 1, LAST)
+    path = await asyncio.to_thread(log.checkpoints.inclusion, seq, size)
+    return answer({"seq": seq, "size": size, "path": [node.hex() for node in path]})
+
+
+async def consistency(request: web.Request) -> web.Response:
+    """`GET /v1/proof/consistency?from=&to=`: the tree over the first records began as the other one."""
+    require(request, "can_read_audit")
+    log = twin_of(request).log
+    old, size = number(request, "from", 1, LAST), number(request, "to", 1, LAST)
+    path = await asyncio.to_thread(log.checkpoints.consistency, old, size)
+    return answer({"from": old, "to": size, "path": [node.hex() for node in path]})
 
 
 async def grants(request: web.Request) -> web.Response:

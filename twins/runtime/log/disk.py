@@ -1,0 +1,114 @@
+"""Disk: durable writes, one at a time, beside the running loop.
+
+The file is open with O_DSYNC: a write has ended when its bytes are on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Protocol
+
+from twins.runtime.log.aio import Aio, AioUnavailable
+
+Done = Callable[[OSError | None], None]
+
+
+class Disk(Protocol):
+    """Writes beside the loop; `done` is called in the loop, with what went wrong or with None."""
+
+    def write(self, fd: int, data: bytes, offset: int, done: Done) -> None:
+        """Begin to write; nothing else may be under way."""
+
+    def close(self) -> None:
+        """Let go of everything; nothing may be under way."""
+
+
+def open_disk(directory: Path) -> Disk:
+    """The best way to write that this process has; needs a running loop."""
+    try:
+        return AioDisk(directory)
+    except AioUnavailable:
+        return ThreadDisk()
+
+
+def write_now(fd: int, data: bytes, offset: int) -> None:
+    """Write in the caller's thread.
+
+    Raises:
+        OSError: it failed, or was short.
+    """
+    written = os.pwrite(fd, data, offset)
+    if written != len(data):
+        raise OSError(0, f"only {written} of {len(data)} bytes were written")
+
+
+class AioDisk:
+    """Writes by POSIX AIO, without Python's lock: a busy loop does not hold them up.
+
+    Raises:
+        AioUnavailable: use another way.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._aio = Aio()
+        try:
+            self._aio.test(directory)
+        except AioUnavailable:
+            self._aio.close()
+            raise
+        self._done: Done | None = None
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._aio.fileno, self._ready)
+
+    def write(self, fd: int, data: bytes, offset: int, done: Done) -> None:
+        self._done = done
+        try:
+            self._aio.submit(fd, data, offset)
+        except OSError as error:
+            self._loop.call_soon(done, error)
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._aio.fileno)
+        self._aio.close()
+
+    def _ready(self) -> None:
+        failed: OSError | None = None
+        try:
+            if not self._aio.result():
+                return
+        except OSError as error:
+            failed = error
+        if self._done is not None:
+            self._done(failed)
+
+
+class ThreadDisk:
+    """Writes in a Python thread, where there is nothing better."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._queue: SimpleQueue[tuple[int, bytes, int, Done] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="commitlog", daemon=True)
+        self._thread.start()
+
+    def write(self, fd: int, data: bytes, offset: int, done: Done) -> None:
+        self._queue.put((fd, data, offset, done))
+
+    def close(self) -> None:
+        self._queue.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (job := self._queue.get()) is not None:
+            fd, data, offset, done = job
+            failed: OSError | None = None
+            try:
+                write_now(fd, data, offset)
+            except OSError as error:
+                failed = error
+            self._loop.call_soon_threadsafe(done, failed)
