@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 import time
@@ -28,7 +29,6 @@ CANARY = "canary-in-a-cage"
 
 class Place(NamedTuple):
     seq: int
-    head: str = "00"
 
 
 def home(place: Path) -> Path:
@@ -165,6 +165,7 @@ for seq in range(1, 10_000):
 def test_a_process_that_is_killed_while_it_saves_leaves_whole_snapshots_only(place: Path) -> None:
     directory = home(place)
     for pause in (0.0, 0.013, 0.031):
+        shutil.rmtree(directory / "snapshots", ignore_errors=True)
         command = [sys.executable, "-c", SAVING, str(directory)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None

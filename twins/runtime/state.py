@@ -100,9 +100,10 @@ class State:
         """
         self._tables.update(tables)
         for name, rows in tables.items():
-            changes = [Change(name, key, None, value) for key, value in rows.items()]
-            for observe in () if name.startswith("object/") else self.observers:
-                observe(changes)
+            if not name.startswith("object/"):
+                changes = [Change(name, key, None, value) for key, value in rows.items()]
+                for observe in self.observers:
+                    observe(changes)
 
     def apply(self, effects: Sequence[Effect]) -> list[Change]:
         """Make the changes, tell the observers and return what changed."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from zlib import crc32
 
@@ -84,6 +84,13 @@ class Chunks:
             raise ChunkUnusable(f"chunk {address[:16]}… cannot be read: {error.strerror}") from None
         except (InvalidTag, ValueError, msgspec.DecodeError):
             raise ChunkUnusable(f"chunk {address[:16]}… is not what was written") from None
+
+    def gather(self, addresses: Sequence[str]) -> Rows:
+        """The rows of all these chunks; raises ChunkUnusable."""
+        rows: Rows = {}
+        for address in addresses:
+            rows.update(self.get(address))
+        return rows
 
     def _cipher(self, digest: bytes) -> AESGCM:
         # The key is the chunk's own: another chunk's bytes under this name do not open.

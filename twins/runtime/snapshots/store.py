@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -104,11 +106,8 @@ class SnapshotStore:
         """
         read = manifest.read(path, self._keys.snapshot_key())
         chunks = Chunks(self._chunks, self._keys.snapshot_key())
-        tables: Tables = {}
-        for name, addresses in read.contents.tables.items():
-            rows = tables[name] = chunks.get(addresses[0])
-            for address in addresses[1:]:
-                rows.update(chunks.get(address))
+        with _without_collector():
+            tables = {name: chunks.gather(addresses) for name, addresses in read.contents.tables.items()}
         _refuse_stranger(read, tables)
         held = read.contents
         return Loaded(read.seq, held.position, held.through, held.log_bytes, tables)
@@ -134,6 +133,18 @@ class SnapshotStore:
     def _files(self) -> list[Path]:
         folders = [self.directory, self._chunks]
         return [path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_file()]
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep the cycle collector out while millions of rows come, of which none can be part of a cycle."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _refuse_stranger(read: Manifest, tables: Tables) -> None:
