@@ -91,7 +91,7 @@ class Twin:
                     self.snapshot = found._replace(tables={})
                     return recovered
                 reason = f"the log ends with record {recovered.end.seq}"
-            except PositionUnfit as unfit:
+            except (PositionUnfit, msgspec.DecodeError) as unfit:
                 reason = str(unfit)
             logger.warning("the snapshot of record %d is passed over: %s", found.seq, reason)
         self._begin()
