@@ -163,7 +163,7 @@ def test_a_command_that_cannot_be_done_says_why_in_one_line(
 
 def test_every_command_explains_itself_with_an_example(place: Path) -> None:
     machine = Machine(place, person(), "")
-    for command in ("init", "serve", "token", "audit", "verify"):
+    for command in ("init", "serve", "token", "audit", "verify", "snapshot", "erase", "doctor"):
         shown = machine.run(command, "--help")
         assert shown.returncode == 0
         assert f"python -m twins.runtime {command}" in shown.stdout

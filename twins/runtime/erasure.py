@@ -72,8 +72,6 @@ def find_parts(log: Iterable[Opened], table: str, key: str, until: int) -> Found
     found = Found([], [])
     for opened in log:
         head = opened.head
-        if head.seq > until:
-            break
         parts = {n for op, where, id_, n in head.effects if (op, where, id_) == (PUT, table, key)}
         if 0 not in parts and (parts or head.kind in UNCHANGING):
             needles = [key] if parts else [key, table.removeprefix(TABLE_PREFIX)]
@@ -83,6 +81,9 @@ def find_parts(log: Iterable[Opened], table: str, key: str, until: int) -> Found
                 id_ for op, where, id_, n in head.effects if (op, where, n) == (PUT, ANSWERS, 0)
             )
         found.parts.extend((head.seq, n) for n in sorted(parts))
+        # What follows may still be on its way to the disk.
+        if head.seq == until:
+            break
     return found
 
 
