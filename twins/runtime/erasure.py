@@ -11,6 +11,7 @@ from twins.runtime import codec
 from twins.runtime.answers import TABLE as ANSWERS
 from twins.runtime.callers import VAULT
 from twins.runtime.keys import KeysUnusable
+from twins.runtime.log.damage import LogDamaged
 from twins.runtime.modules.twin.erasure import ERASURES, SHREDDING
 from twins.runtime.problems import Problem
 from twins.runtime.slices import TABLE_PREFIX, table_of
@@ -126,7 +127,7 @@ class Eraser:
                 for erasure, row in list(self._twin.state.scan(ERASURES)):
                     if row["status"] == SHREDDING:
                         await self._erase(erasure, row)
-            except (OSError, KeysUnusable, Problem) as error:
+            except (OSError, KeysUnusable, LogDamaged, Problem) as error:
                 logger.warning("an erasure cannot be completed yet: %s", error)
                 await asyncio.sleep(REST_SECONDS)
                 self._wanted.set()
