@@ -146,11 +146,11 @@ def test_the_log_is_filtered_and_paged_in_both_directions(twin: Machine) -> None
     then = twin.mine.get("/v1/log", {"limit": 2, "from": first["next"]})
     assert [record["seq"] for record in then["records"]] == [3, 4]
     newest = twin.mine.get("/v1/log", {"limit": 4, "order": "desc"})
-    assert [record["seq"] for record in newest["records"]] == [6, 5, 4, 3]
+    assert [record["seq"] for record in newest["records"]] == [7, 6, 5, 4]
     rest = twin.mine.get("/v1/log", {"limit": 4, "order": "desc", "from": newest["next"]})
-    assert ([record["seq"] for record in rest["records"]], rest["next"]) == ([2, 1], None)
+    assert ([record["seq"] for record in rest["records"]], rest["next"]) == ([3, 2, 1], None)
     own = twin.mine.get("/v1/log", {"caller": twin.owner.subject})["records"]
-    assert [record["seq"] for record in own] == [2, 3, 4, 5, 6]
+    assert [record["seq"] for record in own] == [3, 4, 5, 6, 7]
     late = twin.mine.get("/v1/log", {"since": own[3]["time"]})["records"]
-    assert [record["seq"] for record in late][-2:] == [5, 6]
+    assert [record["seq"] for record in late][-2:] == [6, 7]
     assert twin.mine.get("/v1/log", {"until": "2001-01-01T00:00:00Z"})["records"] == []

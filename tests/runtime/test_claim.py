@@ -80,8 +80,8 @@ def test_a_claim_leaves_no_old_signing_key_and_no_token_of_it_opens_anything(mak
     old = machine.run("token", "--as", "user:root", "--role", "owner").stdout.strip()
     kid = machine.client(None).about()["kid"]
     machine.client(curator).call("claim", claim_args(machine))
-    assert not (machine.directory / "keys" / f"{kid}.pem").exists()
-    assert len(list((machine.directory / "keys").glob("*.pem"))) == 1
+    assert not (machine.directory / "keys" / f"{kid}.signing").exists()
+    assert len(list((machine.directory / "keys").glob("*.signing"))) == 1
     assert raw(machine, "/v1/slices", old)[0] == 401
 
 

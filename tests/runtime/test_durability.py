@@ -119,7 +119,7 @@ def test_a_torn_tail_costs_only_the_record_that_was_never_acknowledged(make: Mak
     assert machine.start().mine.object("catalogue", "kept")["body"] == {}
     cut = machine.mine.get("/v1/log", {"order": "desc", "limit": 10})["records"]
     recovered = [record for record in cut if record["kind"] == "recovered"]
-    assert [record["args"] for record in recovered] == [{"cut_bytes": 100, "after": 2}]
+    assert [record["args"] for record in recovered] == [{"cut_bytes": 100, "after": 3}]
 
 
 def test_a_damaged_middle_leaves_a_twin_that_is_read_up_to_there_and_never_written(make: Make) -> None:

@@ -70,7 +70,7 @@ async def test_rows_come_first_and_then_each_commit_once_and_in_order(twin: Mach
         first = await until(ws, "applied")
         assert [len(message["rows"]) for message in first[:-1]] == [200, 200, 50]
         assert [row["id"] for message in first[:-1] for row in message["rows"]] == [one["id"] for one in many]
-        assert (first[-1]["id"], first[-1]["seq"], first[-1]["grant"]) == ("x", 2, None)
+        assert (first[-1]["id"], first[-1]["seq"], first[-1]["grant"]) == ("x", 3, None)
         seqs = [await put(twin, "new"), await put(twin, "new", n=1)]
         await asyncio.to_thread(twin.mine.call, "delete", {"slice": "catalogue", "id": "new"})
         messages = [(await until(ws, "tx"))[-1] for _ in range(3)]

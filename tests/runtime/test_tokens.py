@@ -61,6 +61,7 @@ FORGERIES: dict[str, Forge] = {
         claims(m), m.client(None).about()["key"]["x"].encode(), algorithm="HS256"
     ),
     "the sense's": lambda m: KeySigner("agent:sense", m.owner.key).token(m.id),
+    "the vault's": lambda m: KeySigner("agent:vault", m.owner.key).token(m.id),
     "as the twin itself": lambda m: KeySigner(f"twin:{m.id}", m.owner.key).token(m.id),
     "with one letter changed": lambda m: owner_token(m)[:-10] + "AAAAAAAAAA",
 }
@@ -71,7 +72,7 @@ def test_every_token_that_does_not_hold_gets_the_same_answer(twin: Machine) -> N
     assert {name for name, (status, _) in answers.items() if status != 401} == set()
     assert len({body for _, body in answers.values()}) == 1
     assert raw(twin, "/v1/slices", owner_token(twin))[0] == 200
-    assert {record["caller"] for record in twin.records()} == {f"twin:{twin.id}"}
+    assert {record["caller"] for record in twin.records()} == {f"twin:{twin.id}", "agent:vault"}
 
 
 def test_the_twins_own_key_vouches_for_a_role_and_only_there(standing: Machine) -> None:

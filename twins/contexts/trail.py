@@ -40,8 +40,11 @@ def row(record: dict[str, Any], known: dict[str, str]) -> dict[str, Any]:
     }
 
 
+OWN = {"agent:sense": "its sense", "agent:clock": "its clock", "agent:vault": "its vault"}
+
+
 def _own(caller: str) -> str:
-    return {"agent:sense": "its sense", "agent:clock": "its clock"}.get(caller, caller)
+    return OWN.get(caller, caller)
 
 
 def _short(args: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ KEYS = "key"
 FORMER = "former"
 ROLES = ("owner", "admin")
 _LOCAL = re.compile(r"(user|agent):[A-Za-z0-9._-]{1,64}")
-_RESERVED = frozenset({"agent:sense", "agent:clock"})
+_RESERVED = frozenset({"agent:sense", "agent:clock", "agent:vault"})
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Caller:
 
 SENSE = Caller("agent:sense", internal=True)
 CLOCK = Caller("agent:clock", internal=True)
+VAULT = Caller("agent:vault", internal=True)
 
 
 def is_current(caller: Caller, state: State) -> bool:

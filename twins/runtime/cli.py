@@ -1,4 +1,4 @@
-"""Command line: `python -m twins.runtime init | serve | token | audit | verify | prove`."""
+"""Command line: `python -m twins.runtime COMMAND`; `--help` names the commands."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from typing import Any
 
 from twins.runtime import clock, init, sandbox, serve, tokens
 from twins.runtime.callers import ROLES
+from twins.runtime.commands import doctor, erase, snapshot, vault
+from twins.runtime.commands.opening import keys_of
 from twins.runtime.identity import Identity, identity_of
 from twins.runtime.keys import KeyStore, KeysUnusable
 from twins.runtime.log.damage import LogDamaged, LogMissing
@@ -52,6 +54,7 @@ def main(argv: Sequence[str]) -> int:
         KeysUnusable,
         ModuleMissing,
         init.TwinExists,
+        serve.TwinLocked,
         ValueError,
     ) as error:
         return _say(str(error))
@@ -154,6 +157,10 @@ def _parser() -> argparse.ArgumentParser:
 
     made = command("prove", _prove, "Print a proof that the log holds a record.", "prove ./acme --seq 7")
     made.add_argument("--seq", type=int, required=True, help="the record")
+
+    for one in (snapshot, erase, doctor):
+        one.add(command)
+    vault.add(commands)
     return parser
 
 
@@ -206,8 +213,9 @@ def _token(options: argparse.Namespace) -> int:
         raise Refused(f"--as must be such as user:anna, not {options.subject[:80]!r}")
     if not 1 <= options.seconds <= tokens.LONGEST:
         raise Refused(f"--seconds must be 1 to {tokens.LONGEST}")
-    me = _identity(options.directory)
-    key = KeyStore(options.directory).signing_key(me.kid)
+    keys = keys_of(options.directory, f"token --as {options.subject}")
+    me = _identity(options.directory, keys)
+    key = keys.signing_key(me.kid)
     claims = {"role": options.role} if options.role else {}
     token = tokens.sign(
         key, iss=f"twin:{me.id}", sub=options.subject, aud=me.id, seconds=options.seconds, **claims
@@ -216,9 +224,9 @@ def _token(options: argparse.Namespace) -> int:
     return 0
 
 
-def _identity(directory: Path) -> Identity:
+def _identity(directory: Path, keys: KeyStore) -> Identity:
     state = State()
-    for opened in read(directory, seal_of(KeyStore(directory))):
+    for opened in read(directory, seal_of(keys)):
         state.apply(opened.effects(opened.parts()))
     return identity_of(state)
 
@@ -226,10 +234,9 @@ def _identity(directory: Path) -> Identity:
 def _audit(options: argparse.Namespace) -> int:
     since, until = _instant(options.since, "since"), _instant(options.until, "until")
     query = Query(caller=options.caller, since=since, until=until)
+    keys = keys_of(options.directory, "audit")
     rows = (
-        opened.describe()
-        for opened in read(options.directory, seal_of(KeyStore(options.directory)))
-        if query.wants(opened.head)
+        opened.describe() for opened in read(options.directory, seal_of(keys)) if query.wants(opened.head)
     )
     if options.format == "csv":
         csv.writer(sys.stdout).writerows(_cells(rows))
@@ -259,7 +266,7 @@ def _verify(options: argparse.Namespace) -> int:
         return _verify_file(options)
     module = load(options.module) if options.replay else None
     notes = [path.read_text() for path in options.witness]
-    seal = seal_of(KeyStore(options.directory))
+    seal = seal_of(keys_of(options.directory, "verify"))
     found = verify(options.directory, seal, replay=module, witnessed=notes)
     if options.json:
         sys.stdout.write(json.dumps(found) + "\n")

@@ -35,6 +35,16 @@ def write_private(path: Path, data: bytes) -> None:
     sync_directory(path.parent)
 
 
+def overwrite(path: Path) -> None:
+    """Write zeros over a file, for what they are worth: a disk may keep the old blocks elsewhere."""
+    fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+    try:
+        write_all(fd, bytes(os.fstat(fd).st_size))
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write every byte; the system may take a long buffer in parts."""
     view = memoryview(data)

@@ -64,11 +64,11 @@ def create(
     loaded = load(module)
     files.make_directory(directory)
     keys = KeyStore(directory)
+    keys.create_data_key()
     kid, x = keys.create()
     keys.keep_only(kid)
     me = Identity(twin_id or new_ulid(), slug, name, module, clock.now(), kid, x)
     record = _first_record(loaded, me, genesis)
-    keys.create_data_key()
     create_log(directory, seal_of(keys), me.id, record)
     files.sync_directory(directory)
     return {"id": me.id, "slug": slug, "name": name, "kid": kid, "x": x}

@@ -6,7 +6,7 @@ import hashlib
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_type_hints
 
 import msgspec
@@ -184,6 +184,8 @@ class Module:
 def load(name: str) -> Module:
     """The module of that name: `twin`, or a Python module path whose attribute `module` is one.
 
+    It comes with the reducers that every kind of twin has.
+
     Raises:
         ModuleMissing: there is none.
     """
@@ -194,4 +196,5 @@ def load(name: str) -> Module:
         raise ModuleMissing(f"the module {name!r} cannot be loaded: {error}") from None
     if not isinstance(module, Module):
         raise ModuleMissing(f"{path}.module is not a runtime module")
-    return module
+    common = importlib.import_module("twins.runtime.modules.keyuse").REDUCERS
+    return replace(module, reducers={**common, **module.reducers})

@@ -24,9 +24,12 @@ from typing import Any
 from aiohttp import web
 from setproctitle import setproctitle
 
+import twins.runtime.modules.keyuse
 import twins.runtime.modules.twin  # noqa: F401
 from twins.runtime import sandbox
 from twins.runtime.expiry import Expiry
+from twins.runtime.hardening import no_core_dumps
+from twins.runtime.keeper import Keeper
 from twins.runtime.keys import KeysUnusable
 from twins.runtime.log.damage import LogDamaged, LogMissing
 from twins.runtime.log.epoch import TwinMoved
@@ -73,10 +76,11 @@ def run(
         stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )
     try:
+        no_core_dumps()
         loaded = load(module)
         directory = sandbox.enter(directory, policy)
         with locked(directory):
-            asyncio.run(_serve(Twin(directory, loaded), sock, idle_seconds, allow))
+            asyncio.run(_serve(directory, Twin(directory, loaded), sock, idle_seconds, allow))
     except TwinLocked as error:
         return _failed(directory, error, EXIT_LOCKED)
     except LogDamaged as error:
@@ -112,10 +116,12 @@ def locked(directory: Path) -> Iterator[None]:
         os.close(fd)
 
 
-async def _serve(twin: Twin, sock: socket.socket, idle_seconds: float | None, allow: Sequence[str]) -> None:
+async def _serve(
+    directory: Path, twin: Twin, sock: socket.socket, idle_seconds: float | None, allow: Sequence[str]
+) -> None:
     setproctitle(f"mycelium-twin {twin.identity.slug}")
     twin.start()
-    expiry, runner = Expiry(twin), Runner(twin, allow)
+    expiry, runner, keeper = Expiry(twin), Runner(twin, allow), Keeper(twin, directory)
     presence = Presence()
     app = build(twin)
     app.middlewares.append(presence.middleware)
@@ -138,6 +144,7 @@ async def _serve(twin: Twin, sock: socket.socket, idle_seconds: float | None, al
         await server.cleanup()
         await runner.close()
         await expiry.close()
+        await keeper.close()
         await twin.close()
 
 

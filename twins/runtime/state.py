@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -88,6 +88,22 @@ class State:
         rows = self._tables.get(table, {})
         for key in self.keys(table):
             yield key, codec.decode(rows[key])
+
+    def copy(self) -> dict[str, dict[str, bytes]]:
+        """Every table as it is now, in the order of its rows."""
+        return {name: dict(rows) for name, rows in self._tables.items()}
+
+    def restore(self, tables: Mapping[str, dict[str, bytes]], seq: int) -> None:
+        """Take over whole tables as they were after record `seq`, into an empty state.
+
+        Observers are told of every row that is no object.
+        """
+        self._tables.update(tables)
+        for name, rows in tables.items():
+            if not name.startswith("object/"):
+                changes = [Change(name, key, None, value) for key, value in rows.items()]
+                for observe in self.observers:
+                    observe(changes)
 
     def apply(self, effects: Sequence[Effect]) -> list[Change]:
         """Make the changes, tell the observers and return what changed."""

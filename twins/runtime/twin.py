@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import msgspec
 
 from twins.runtime import answers, codec
 from twins.runtime.authz.engine import Engine
 from twins.runtime.authz.model import Model
 from twins.runtime.authz.tuples import Tuples
-from twins.runtime.callers import Caller
+from twins.runtime.callers import VAULT, Caller
 from twins.runtime.identity import Identity, identity_of
 from twins.runtime.keys import KeyStore
 from twins.runtime.log.commitlog import Commitlog
-from twins.runtime.log.record import Kind, Record
+from twins.runtime.log.reader import read
+from twins.runtime.log.record import Kind, Opened, Record
+from twins.runtime.log.recovery import Recovered
+from twins.runtime.log.scan import Position, PositionUnfit
 from twins.runtime.module import Context, Module, ModuleMissing, Reducer
 from twins.runtime.problems import Problem, forbidden
 from twins.runtime.rights import Rights
 from twins.runtime.sealing import seal_of
+from twins.runtime.snapshots.store import Loaded, SnapshotStore
 from twins.runtime.state import Effect, State, Transaction
 from twins.runtime.subscriptions import Hub
 from twins.runtime.verification import verify
@@ -55,12 +61,11 @@ class Twin:
         self.module = module
         self.directory = directory
         self.keys = KeyStore(directory)
-        self.state = State()
-        self.tuples = Tuples()
-        self.state.observers.append(self.tuples.observe)
+        self.keys.unlock()
+        self.snapshot: Loaded | None = None
         self._seal = seal_of(self.keys)
         self.log = Commitlog(directory, self._seal)
-        self._recovered = self.log.recover(self._replay, lambda: (self.identity.id, [self.identity.x]))
+        self._recovered = self._open()
         me = self.identity
         if me.module != module.name:
             raise ModuleMissing(f"this twin was made with --module {me.module}, not {module.name}")
@@ -76,9 +81,37 @@ class Twin:
     def identity(self) -> Identity:
         return identity_of(self.state)
 
+    def _open(self) -> Recovered:
+        """Begin with the newest snapshot that fits the log, or with the first record."""
+        for found in SnapshotStore(self.directory, self.keys).load():
+            self._begin()
+            self.state.restore(found.tables, found.through)
+            try:
+                recovered = self._recover(msgspec.json.decode(found.position, type=Position))
+                if recovered.end.seq >= found.through:
+                    self.snapshot = found._replace(tables={})
+                    return recovered
+                reason = f"the log ends with record {recovered.end.seq}"
+            except (PositionUnfit, msgspec.DecodeError) as unfit:
+                reason = str(unfit)
+            logger.warning("the snapshot of record %d is passed over: %s", found.seq, reason)
+        self._begin()
+        return self._recover(None)
+
+    def _begin(self) -> None:
+        self.state, self.tuples = State(), Tuples()
+        self.state.observers.append(self.tuples.observe)
+
+    def _recover(self, start: Position | None) -> Recovered:
+        return self.log.recover(self._replay, lambda: (self.identity.id, [self.identity.x]), start)
+
+    def records(self) -> Iterator[Opened]:
+        """Every record that is on disk, from the first; blocking."""
+        return read(self.directory, self._seal)
+
     def start(self) -> None:
-        """Begin to write: cut and record a torn tail, drop keys that were replaced. A damaged log stays as
-        it is.
+        """Begin to write: cut and record a torn tail, drop keys that were replaced, record the unlocking. A
+        damaged log stays as it is.
 
         Raises:
             TwinMoved: a newer copy of this twin has written.
@@ -88,6 +121,7 @@ class Twin:
             return
         self.log.open(self._advance, lambda: self._seed)
         self.keys.keep_only(self.identity.kid)
+        self.keys.sweep()
         if self._recovered.torn:
             logger.warning(
                 "cut %d bytes of an unfinished write after record %d",
@@ -96,6 +130,7 @@ class Twin:
             )
             args = {"cut_bytes": self._recovered.torn, "after": self._recovered.end.seq}
             self._commit("recovered", Caller(LOG_CALLER, internal=True), "recover", args)
+        self._run(VAULT, "unlocked", {"vault": self.keys.box.kind}, "")
 
     async def close(self) -> None:
         """Return when everything is on disk."""

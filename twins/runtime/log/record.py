@@ -17,9 +17,10 @@ import msgspec
 
 from twins.runtime import codec
 from twins.runtime.answers import TABLE as ANSWERS
+from twins.runtime.keytree import Shredded
 from twins.runtime.log.damage import LogDamaged
 from twins.runtime.log.frame import Frame
-from twins.runtime.log.seal import Seal, Shredded
+from twins.runtime.log.seal import Seal
 from twins.runtime.slices import TABLE_PREFIX as OBJECTS
 from twins.runtime.state import Effect
 

@@ -28,10 +28,6 @@ _ONE = struct.Struct(">III")
 _AAD = struct.Struct(">QI")
 
 
-class Shredded(Exception):
-    """The key was destroyed for good."""
-
-
 class Keyring(Protocol):
     """The keys of parts."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from twins.runtime import codec
 from twins.runtime.module import Module, Reducer
-from twins.runtime.modules.twin import custody, grants, objects, people, senses, store
+from twins.runtime.modules.twin import custody, erasure, grants, objects, people, senses, store
 
 REDUCERS: tuple[Reducer, ...] = (
     objects.put,
@@ -14,6 +14,9 @@ REDUCERS: tuple[Reducer, ...] = (
     objects.delete,
     objects.put_many,
     objects.declare_slice,
+    erasure.erase,
+    erasure.shred,
+    erasure.erased,
     grants.grant,
     grants.revoke,
     grants.confirm_grant,
