@@ -110,10 +110,11 @@ def encode(record: Record) -> tuple[bytes, list[bytes]]:
 
 def _spread(effects: Sequence[Effect], first: Part) -> tuple[list[tuple[str, str, str, int]], list[Part]]:
     """The effects as a head has them, and the parts with their values."""
-    if len(effects) == 1 and effects[0].value is not None:
+    if len(effects) == 1:
         table, key, only = effects[0]
-        first.values.append(only)
-        return [(PUT, table, key, 0)], [first]
+        if only is not None:
+            first.values.append(only)
+        return [(DELETE if only is None else PUT, table, key, 0)], [first]
     puts = [table for table, _, value in effects if value is not None and table != ANSWERS]
     objects = sum(map(_is_object, puts))
     together = objects == 0 or len(puts) == 1
