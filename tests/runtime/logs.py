@@ -11,13 +11,13 @@ from typing import Any
 import uvloop
 
 from twins.runtime.client import public_x
+from twins.runtime.keytree import KeyTree
 from twins.runtime.log import commitlog, disk
 from twins.runtime.log.commitlog import Commitlog
 from twins.runtime.log.record import Record
 from twins.runtime.log.recovery import Recovered
 from twins.runtime.log.scan import Position
 from twins.runtime.log.seal import Keyring, Seal
-from twins.runtime.sealing import DerivedKeys
 from twins.runtime.state import Effect, State
 
 TWIN = "01JABCDEFGHJKMNPQRSTVWXYZ0"
@@ -35,7 +35,7 @@ def known() -> tuple[str, list[str]]:
 
 
 def seal(keys: Keyring | None = None) -> Seal:
-    return Seal(KEY, keys or DerivedKeys(KEY))
+    return Seal(KEY, keys or KeyTree.new(KEY))
 
 
 def record(

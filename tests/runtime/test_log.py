@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.runtime.logs import KEY, SEED, TWIN, Open, known, make, put, record, seal
+from twins.runtime.keytree import KeyTree
 from twins.runtime.log import commitlog, frame
 from twins.runtime.log.commitlog import Commitlog
 from twins.runtime.log.damage import LogDamaged, LogMissing
@@ -22,10 +23,9 @@ from twins.runtime.log.reader import Query
 from twins.runtime.log.record import Opened
 from twins.runtime.log.recovery import recover
 from twins.runtime.log.scan import PositionUnfit, Scan
-from twins.runtime.log.seal import Seal, Shredded
+from twins.runtime.log.seal import Seal
 from twins.runtime.log.segments import HEADER_BYTES, list_segments
 from twins.runtime.problems import Problem
-from twins.runtime.sealing import DerivedKeys
 from twins.runtime.state import Effect
 
 BITS = range(8) if os.environ.get("MYCELIUM_FLIPS") else None
@@ -215,7 +215,7 @@ def test_a_segment_that_is_not_in_its_place_is_named(
 
 def test_a_log_that_another_key_sealed_is_not_read(home: Path) -> None:
     with pytest.raises(LogDamaged, match="not sealed with this twin's key"):
-        recover(home, Seal(bytes(32), DerivedKeys(KEY)), lambda _seq, _effects: None)
+        recover(home, Seal(bytes(32), KeyTree.new(KEY)), lambda _seq, _effects: None)
 
 
 def test_reading_may_begin_at_a_position_without_the_segments_before_it(tmp_path: Path) -> None:
@@ -281,26 +281,13 @@ def test_replaying_any_log_gives_the_same_state(
         assert read.log.damage is None
 
 
-class Punctured(DerivedKeys):
-    """Keys of which some were destroyed."""
-
-    def __init__(self, *gone: tuple[int, int]) -> None:
-        super().__init__(KEY)
-        self._gone = gone
-
-    def part_key(self, seq: int, n: int) -> bytes:
-        if (seq, n) in self._gone:
-            raise Shredded
-        return super().part_key(seq, n)
-
-
 def test_one_object_can_be_erased_and_everything_else_stays(tmp_path: Path) -> None:
     both = [Effect("object/a", "x", b"1"), Effect("other", "o", b"2"), Effect("object/a", "y", b"3")]
     gone = [Effect("object/a", "x", None)]
     written = Open(make(tmp_path)).write([[both], [gone], [put("after")]])
     opened = [Opened(seal(), *one) for one in Scan(tmp_path)]
     parts = {key: n for _, _, key, n in opened[1].head.effects}
-    keys = Punctured((2, 0), (2, parts["x"]))
+    keys = KeyTree.new(KEY).punctured([(2, 0), (2, parts["x"])])
     read = Open(tmp_path, keys=keys)
     assert read.log.damage is None
     assert read.state.digest() == written.state.digest()
@@ -313,7 +300,7 @@ def test_one_object_can_be_erased_and_everything_else_stays(tmp_path: Path) -> N
 
 def test_a_value_that_was_erased_but_never_deleted_is_damage(tmp_path: Path) -> None:
     Open(make(tmp_path)).write([[[Effect("object/a", "x", b"1")]]])
-    damage = Open(tmp_path, keys=Punctured((2, 0))).log.damage
+    damage = Open(tmp_path, keys=KeyTree.new(KEY).punctured([(2, 0)])).log.damage
     assert damage is not None
     assert "'x' in object/a was erased, yet never deleted" in str(damage)
 

@@ -111,6 +111,11 @@ def encode(record: Record) -> tuple[bytes, list[bytes]]:
 
 def _spread(effects: Sequence[Effect], first: Part) -> tuple[list[tuple[str, str, str, int]], list[Part]]:
     """The effects as a head has them, and the parts with their values."""
+    if len(effects) == 1:
+        table, key, only = effects[0]
+        if only is not None:
+            first.values.append(only)
+        return [(DELETE if only is None else PUT, table, key, 0)], [first]
     puts = [table for table, _, value in effects if value is not None and table != ANSWERS]
     objects = sum(map(_is_object, puts))
     together = objects == 0 or len(puts) == 1
@@ -177,8 +182,11 @@ class Opened:
         Raises:
             LogDamaged: head and parts do not fit each other.
         """
-        left = [iter(part.values) if part is not None else None for part in parts]
+        named, said = self.head.effects, parts[0] if parts else None
         try:
+            if len(named) == 1 and named[0][0] == PUT and len(parts) == 1 and said is not None:
+                return [Effect(named[0][1], named[0][2], said.values[0])]
+            left = [iter(part.values) if part is not None else None for part in parts]
             return [
                 Effect(table, key, None if op == DELETE else _value(left[n]))
                 for op, table, key, n in self.head.effects

@@ -23,6 +23,7 @@ from twins.runtime.log.frame import Frame
 NONCE_BYTES = 12
 FIXED_NONCE = bytes(NONCE_BYTES)
 MOST_PARTS = 1 << 20
+_NONCES_AT_ONCE = 64
 _COUNTS = struct.Struct(">II")
 _ONE = struct.Struct(">III")
 _AAD = struct.Struct(">QI")
@@ -45,10 +46,11 @@ class Seal:
     def __init__(self, key: bytes, keyring: Keyring) -> None:
         self._head = AESGCM(key)
         self._part_key = keyring.part_key
+        self._nonces: list[bytes] = []
 
     def close(self, seq: int, head: bytes, parts: Sequence[bytes]) -> bytes:
         """The body of a record; at most 2**20 parts."""
-        nonce = os.urandom(NONCE_BYTES)
+        nonce = self._nonce()
         count = len(parts)
         sealed_head = nonce + self._head.encrypt(nonce, head, _AAD.pack(seq, count))
         key = self._part_key
@@ -59,6 +61,13 @@ class Seal:
         lengths = struct.pack(f">{count}I", *map(len, sealed))
         return b"".join([_COUNTS.pack(len(sealed_head), count), lengths, sealed_head, *sealed])
 
+    def _nonce(self) -> bytes:
+        """Random, and asked of the system for many at once: one by one they cost as much as the sealing."""
+        if not self._nonces:
+            drawn = os.urandom(NONCE_BYTES * _NONCES_AT_ONCE)
+            self._nonces = [drawn[at : at + NONCE_BYTES] for at in range(0, len(drawn), NONCE_BYTES)]
+        return self._nonces.pop()
+
     def open_head(self, frame: Frame, segment: str) -> tuple[bytes, list[bytes]]:
         """The head and the parts, these still sealed.
 
@@ -68,16 +77,12 @@ class Seal:
         body = frame.body
         try:
             size, count = _COUNTS.unpack_from(body)
-            ends = struct.unpack_from(f">{count}I", body, _COUNTS.size) if count < MOST_PARTS else ()
+            lengths = struct.unpack_from(f">{count}I", body, _COUNTS.size) if count > 1 else ()
         except struct.error:
             raise LogDamaged(frame.seq, segment, frame.offset, "its parts are not what was written") from None
         at = _COUNTS.size + 4 * count
         nonce, sealed = body[at : at + NONCE_BYTES], body[at + NONCE_BYTES : at + size]
-        parts = []
-        at += size
-        for length in ends:
-            parts.append(body[at : at + length])
-            at += length
+        parts = [body[at + size :]] if count == 1 else _split(body, at + size, lengths)
         try:
             head = self._head.decrypt(nonce, sealed, _AAD.pack(frame.seq, count))
         except (cryptography.exceptions.InvalidTag, ValueError):
@@ -98,3 +103,11 @@ class Seal:
         except (cryptography.exceptions.InvalidTag, ValueError):
             reason = f"its part {n} was not sealed with this twin's key"
             raise LogDamaged(frame.seq, segment, frame.offset, reason) from None
+
+
+def _split(body: bytes, at: int, lengths: Sequence[int]) -> list[bytes]:
+    parts = []
+    for length in lengths:
+        parts.append(body[at : at + length])
+        at += length
+    return parts
