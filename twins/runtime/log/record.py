@@ -144,11 +144,11 @@ def _is_object(table: str) -> bool:
 class Opened:
     """A record whose head was read; the parts are opened when they are asked for."""
 
-    __slots__ = ("_parts", "_seal", "_segment", "erased", "frame", "head")
+    __slots__ = ("_nonce", "_parts", "_seal", "_segment", "erased", "frame", "head")
 
     def __init__(self, seal: Seal, frame: Frame, segment: str) -> None:
         """Raises LogDamaged when the head is no head, or another record's."""
-        plain, self._parts = seal.open_head(frame, segment)
+        plain, self._nonce, self._parts = seal.open_head(frame, segment)
         self._seal, self._segment, self.frame = seal, segment, frame
         self.erased: list[int] = []
         try:
@@ -169,7 +169,9 @@ class Opened:
             LogDamaged: it is not what was written.
         """
         try:
-            return _decode_part(self._seal.open_part(self.frame, self._segment, n, self._parts[n]))
+            return _decode_part(
+                self._seal.open_part(self.frame, self._segment, n, self._nonce, self._parts[n])
+            )
         except Shredded:
             self.erased.append(n)
             return None

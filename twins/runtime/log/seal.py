@@ -2,9 +2,10 @@
 
     head's length u32 | number of parts u32 | each part's length u32 | head | parts
 
-Big-endian. The head is nonce (12), AES-256-GCM ciphertext and tag (16). A part is ciphertext and tag; its key
-seals nothing else, so its nonce is zero. Seq and number of parts are authenticated with the head. The
-chain's hash covers all of these bytes, so it still verifies after a part's key is destroyed.
+Big-endian. The head is nonce (12), AES-256-GCM ciphertext and tag (16). A part is ciphertext and tag under a
+key of its own, with the head's nonce: a record that was cut off as unfinished leaves its seq, and so its keys,
+to the next one, which must not meet the same nonce again. Seq and number of parts are authenticated with the
+head. The chain's hash covers all of these bytes, so it still verifies after a part's key is destroyed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from twins.runtime.log.damage import LogDamaged
 from twins.runtime.log.frame import Frame
 
 NONCE_BYTES = 12
-FIXED_NONCE = bytes(NONCE_BYTES)
 MOST_PARTS = 1 << 20
 _NONCES_AT_ONCE = 64
 _COUNTS = struct.Struct(">II")
@@ -55,9 +55,9 @@ class Seal:
         sealed_head = nonce + self._head.encrypt(nonce, head, _AAD.pack(seq, count))
         key = self._part_key
         if count == 1:
-            part = AESGCM(key(seq, 0)).encrypt(FIXED_NONCE, parts[0], None)
+            part = AESGCM(key(seq, 0)).encrypt(nonce, parts[0], None)
             return _ONE.pack(len(sealed_head), 1, len(part)) + sealed_head + part
-        sealed = [AESGCM(key(seq, n)).encrypt(FIXED_NONCE, part, None) for n, part in enumerate(parts)]
+        sealed = [AESGCM(key(seq, n)).encrypt(nonce, part, None) for n, part in enumerate(parts)]
         lengths = struct.pack(f">{count}I", *map(len, sealed))
         return b"".join([_COUNTS.pack(len(sealed_head), count), lengths, sealed_head, *sealed])
 
@@ -68,8 +68,8 @@ class Seal:
             self._nonces = [drawn[at : at + NONCE_BYTES] for at in range(0, len(drawn), NONCE_BYTES)]
         return self._nonces.pop()
 
-    def open_head(self, frame: Frame, segment: str) -> tuple[bytes, list[bytes]]:
-        """The head and the parts, these still sealed.
+    def open_head(self, frame: Frame, segment: str) -> tuple[bytes, bytes, list[bytes]]:
+        """The head, the nonce and the parts, these still sealed.
 
         Raises:
             LogDamaged: another key sealed it, or the lengths do not fit.
@@ -89,9 +89,9 @@ class Seal:
             raise LogDamaged(
                 frame.seq, segment, frame.offset, "it was not sealed with this twin's key"
             ) from None
-        return head, parts
+        return head, nonce, parts
 
-    def open_part(self, frame: Frame, segment: str, n: int, sealed: bytes) -> bytes:
+    def open_part(self, frame: Frame, segment: str, n: int, nonce: bytes, sealed: bytes) -> bytes:
         """Part `n`.
 
         Raises:
@@ -99,7 +99,7 @@ class Seal:
             LogDamaged: another key sealed it.
         """
         try:
-            return AESGCM(self._part_key(frame.seq, n)).decrypt(FIXED_NONCE, sealed, None)
+            return AESGCM(self._part_key(frame.seq, n)).decrypt(nonce, sealed, None)
         except (cryptography.exceptions.InvalidTag, ValueError):
             reason = f"its part {n} was not sealed with this twin's key"
             raise LogDamaged(frame.seq, segment, frame.offset, reason) from None
