@@ -172,7 +172,7 @@ def _token(options: argparse.Namespace) -> int:
 def _identity(directory: Path) -> Identity:
     state = State()
     for _, record in scan(directory, _seal(directory)):
-        state.apply(effects_from_json(record.effects))
+        state.apply(effects_from_json(record.effects), record.seq)
     return identity_of(state)
 
 

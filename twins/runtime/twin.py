@@ -20,6 +20,7 @@ from twins.runtime.log.frame import Seal
 from twins.runtime.log.record import Kind, Record
 from twins.runtime.module import Context, Module, ModuleMissing, Reducer
 from twins.runtime.problems import Problem, forbidden
+from twins.runtime.query import Queries
 from twins.runtime.rights import Rights
 from twins.runtime.state import Effect, State, Transaction, effects_from_json, effects_to_json
 from twins.runtime.subscriptions import Hub
@@ -53,6 +54,7 @@ class Twin:
         self.state = State()
         self.tuples = Tuples()
         self.state.observers.append(self.tuples.observe)
+        self.queries = Queries(self.state)
         self.log = Commitlog(directory, Seal(self.keys.data_key()))
         self._recovered = self.log.recover(self._replay)
         me = self.identity
@@ -201,13 +203,13 @@ class Twin:
             **more,
         )
         self.log.append(record)
-        changes = self.state.apply(effects)
+        changes = self.state.apply(effects, seq)
         if changes:
             self.hub.at(seq, lambda: self.hub.publish(seq, changes))
         return seq
 
     def _replay(self, record: Record) -> None:
-        self.state.apply(effects_from_json(record.effects))
+        self.state.apply(effects_from_json(record.effects), record.seq)
 
 
 def _result(reducer: Reducer, context: Context, args: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from twins.runtime import files
 from twins.runtime.log.frame import MAGIC, START, Frame, Seal, parse_at, walk
 from twins.runtime.log.reader import Query, Recovered, mapped, path_of, position, scan, search, verify
-from twins.runtime.log.record import Record, encode
+from twins.runtime.log.record import Record, decode, encode
 from twins.runtime.log.writer import Writer
 
 
@@ -102,6 +102,12 @@ class Commitlog:
         with mapped(self._directory, self._durable_end) as data:
             frames = self._backwards if query.newest_first else self._forwards
             return search(self._seal, query, frames(data, query.start))
+
+    def backwards(self, start: int) -> Iterator[Record]:
+        """Record `start` and those before it that are on disk, the newest first; blocking."""
+        with mapped(self._directory, self._durable_end) as data:
+            for frame in self._backwards(data, start):
+                yield decode(frame, self._seal.open(frame))
 
     def _forwards(self, data: memoryview, start: int) -> Iterator[Frame]:
         if start <= self.durable:

@@ -14,6 +14,7 @@ REDUCERS: tuple[Reducer, ...] = (
     objects.delete,
     objects.put_many,
     objects.declare_slice,
+    objects.set_budget,
     grants.grant,
     grants.revoke,
     grants.confirm_grant,

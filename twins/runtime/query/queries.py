@@ -1,0 +1,131 @@
+"""Queries: answers which objects of a slice fulfil a filter, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from twins.runtime.problems import Problem
+from twins.runtime.query import plan
+from twins.runtime.query.declaration import Declaration, declaration_of
+from twins.runtime.query.filter import Filter, parse, required
+from twins.runtime.query.indexes import SliceIndexes
+from twins.runtime.query.ways import ID, ById, ByIndex, Way
+from twins.runtime.query.where import Between
+from twins.runtime.rights import SLICES
+from twins.runtime.slices import Row, Sees, object_of, table_of
+from twins.runtime.state import Change, State
+
+# An index is worth its sorting when it leaves so much less than there is to go through.
+WORTH = 4
+
+
+class Page(NamedTuple):
+    """Some rows, and the cursor of the next page or None."""
+
+    rows: list[Row]
+    next: str | None
+
+
+class Queries:
+    """All queries of one twin, and the indexes that they need: built at first need, then kept up to date."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._indexes: dict[str, tuple[Declaration, SliceIndexes]] = {}
+        state.observers.append(self._observe)
+
+    def filter(self, slice_: str, where: str) -> Filter:
+        """The filter of `where=…` for a slice; "" wants every object.
+
+        Raises:
+            Problem: 422, naming the member that does not fit.
+        """
+        return parse(where, declaration_of(self._state, slice_))
+
+    def run(
+        self,
+        slice_: str,
+        filter_: Filter,
+        order: str = "",
+        after: str = "",
+        limit: int = 100,
+        sees: Sees | None = None,
+    ) -> Page:
+        """At most `limit` rows that fulfil the filter and are seen, after the cursor.
+
+        Args:
+            order: `id` (or ""), or a path with a range index; with `-` before it reversed.
+
+        Raises:
+            Problem: 400 a bad cursor; 422 no such order, or too many objects to look at.
+        """
+        way = self._way(slice_, filter_, order)
+        rows: list[Row] = []
+        held = self._state.rows(table_of(slice_))
+        budget = filter_.declaration.budget
+        for looked, id_ in enumerate(self._source(slice_, filter_, way, after)):
+            if looked >= budget and filter_.conditions.nodes:
+                raise self._too_wide(slice_, filter_)
+            value = held[id_]
+            if filter_.matches_row(value) and (sees is None or sees(object_of(id_, value))):
+                if len(rows) == limit:
+                    return Page(rows, way.cursor(rows[-1][0]))
+                rows.append((id_, value))
+        return Page(rows, None)
+
+    def _source(self, slice_: str, filter_: Filter, way: Way, after: str) -> Iterable[str]:
+        """The ids to look at, in order."""
+        if filter_.conditions.nodes and filter_.declaration.indexes:
+            found = plan.candidates(filter_.conditions, self._indexes_of(slice_))
+            if found is not None and found.most * WORTH < way.count():
+                if found.most > filter_.declaration.budget:
+                    raise self._too_wide(slice_, filter_)
+                return way.sort(found.ids(), after)
+        return way.walk(after)
+
+    def _way(self, slice_: str, filter_: Filter, order: str) -> Way:
+        reverse, path = order.startswith("-"), order.removeprefix("-")
+        if path in ("", ID):
+            return ById(self._state, table_of(slice_), reverse=reverse)
+        if filter_.declaration.order_of(path) is None:
+            raise Problem(
+                422, "invalid-query", f"`order`: the slice declares no range index of `{path[:100]}`."
+            )
+        indexes = self._indexes_of(slice_)
+        index = indexes.range(path)
+        assert index is not None
+        spans = [
+            plan.span(leaf)
+            for leaf in required(filter_.conditions)
+            if isinstance(leaf, Between) and leaf.path == path
+        ]
+        reach = spans[0] if spans else (None, None)
+        return ByIndex(self._state.rows(table_of(slice_)), indexes, index, reach, reverse=reverse)
+
+    def _indexes_of(self, slice_: str) -> SliceIndexes:
+        declaration = declaration_of(self._state, slice_)
+        known = self._indexes.get(table_of(slice_))
+        if known is None or known[0].indexes != declaration.indexes:
+            known = (declaration, SliceIndexes(declaration, self._state.rows(table_of(slice_))))
+            self._indexes[table_of(slice_)] = known
+        return known[1]
+
+    def _too_wide(self, slice_: str, filter_: Filter) -> Problem:
+        missing = plan.missing_index(filter_.conditions, self._indexes_of(slice_))
+        remedy = f"declare {missing}" if missing else "ask for less"
+        most = f"{filter_.declaration.budget:,} objects of {slice_!r}"
+        return Problem(422, "query-too-wide", f"The query has to look at more than {most}: {remedy}.")
+
+    def _observe(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if change.table in self._indexes:
+                self._indexes[change.table][1].observe(change)
+            elif change.table == SLICES:
+                self._forget(change.key)
+
+    def _forget(self, slice_: str) -> None:
+        """Give up the indexes of a slice that is declared otherwise now."""
+        known = self._indexes.get(table_of(slice_))
+        if known is not None and known[0].indexes != declaration_of(self._state, slice_).indexes:
+            del self._indexes[table_of(slice_)]
