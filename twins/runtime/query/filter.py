@@ -77,7 +77,7 @@ def compile(conditions: Any, declaration: Declaration) -> Filter:  # noqa: A001 
     Raises:
         Problem: 422, naming the member that does not fit.
     """
-    return parse(codec.encode(conditions).decode(), declaration)
+    return parse(_canonical(conditions), declaration)
 
 
 @lru_cache(maxsize=1024)
@@ -85,11 +85,20 @@ def _parse(text: str, declaration: Declaration) -> Filter:
     try:
         conditions = codec.parse(text.encode()) if text else {}
     except Problem as problem:
-        raise refused(problem.detail.removesuffix(".")) from None
-    canonical = codec.encode(conditions).decode()
+        raise refused(problem.detail.removeprefix("The body is ").removesuffix(".")) from None
+    except UnicodeEncodeError:
+        raise refused("no text in UTF-8") from None
+    canonical = _canonical(conditions)
     if canonical != text:
-        return _parse(canonical, declaration)
+        return parse(canonical, declaration)
     return Filter(text, where.read(conditions, declaration), declaration)
+
+
+def _canonical(conditions: Any) -> str:
+    try:
+        return codec.encode(conditions).decode()
+    except RecursionError:
+        raise refused(f"nested more than {where.DEEPEST} deep") from None
 
 
 def _paths(node: Node) -> set[str]:

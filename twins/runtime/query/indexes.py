@@ -18,14 +18,11 @@ Entry = tuple[Any, ...]
 Keys = Collection[Any]
 
 
-def typed(value: Any) -> Hashable:
-    """The value as a key; 1 and true are equal in Python, not in JSON."""
-    key: Hashable = (value,) if type(value) is bool else value
-    return key
-
-
 class InvertedIndex:
-    """Ids by value, or by word; a key with one id, which is common, costs no set."""
+    """Ids by value, or by word; a key with one id, which is common, costs no set.
+
+    1 and true share a key: whoever looks here looks at the objects, too.
+    """
 
     def __init__(self, keys: Callable[[Any], Keys]) -> None:
         self.keys = keys
@@ -54,7 +51,8 @@ class InvertedIndex:
 class RangeIndex:
     """Every id in the order of the values of a path."""
 
-    def __init__(self, order: str, keys: Callable[[Any], Keys]) -> None:
+    def __init__(self, path: str, order: str, keys: Callable[[Any], Keys]) -> None:
+        self.path = path
         self.order = order
         self.keys = keys
         self._entries: SortedList[Entry] = SortedList()
@@ -96,11 +94,11 @@ def _make(index: Index, get: Getter) -> InvertedIndex | RangeIndex:
         key = key_of(get(body))
         return ((1,),) if key is None else ((0, key),)
 
-    return RangeIndex(index.order, place)
+    return RangeIndex(index.path, index.order, place)
 
 
 def _values(value: Any) -> Keys:
-    return () if value is MISSING or isinstance(value, (dict, list)) else (typed(value),)
+    return () if value is MISSING or isinstance(value, (dict, list)) else (value,)
 
 
 class SliceIndexes:

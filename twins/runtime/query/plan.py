@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
-from twins.runtime.query.indexes import Entry, RangeIndex, SliceIndexes, typed
+from twins.runtime.query.indexes import Entry, RangeIndex, SliceIndexes
 from twins.runtime.query.where import AllOf, AnyOf, Between, Equals, Exists, Match, Node, Not, Prefix
 
 # Follows every id, and comes before none.
@@ -33,7 +33,7 @@ def candidates(node: Node, indexes: SliceIndexes) -> Candidates | None:
             return _union(known) if len(known) == len(each) else None
         case Equals(path, values):
             equality = indexes.equality(path)
-            return None if equality is None else _sum([equality.ids(typed(value)) for value in values])
+            return None if equality is None else _sum([equality.ids(value) for value in values])
         case Match(path, wanted):
             text = indexes.text(path)
             return None if text is None else _sum([min((text.ids(word) for word in wanted), key=len)])

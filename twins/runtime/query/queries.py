@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from twins.runtime.problems import Problem
 from twins.runtime.query import plan
-from twins.runtime.query.declaration import Declaration, declaration_of
+from twins.runtime.query.declaration import declaration_of
 from twins.runtime.query.filter import Filter, parse, required
 from twins.runtime.query.indexes import SliceIndexes
 from twins.runtime.query.ways import ID, ById, ByIndex, Way
@@ -32,7 +32,7 @@ class Queries:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._indexes: dict[str, tuple[Declaration, SliceIndexes]] = {}
+        self._indexes: dict[str, SliceIndexes] = {}
         state.observers.append(self._observe)
 
     def filter(self, slice_: str, where: str) -> Filter:
@@ -52,7 +52,7 @@ class Queries:
         limit: int = 100,
         sees: Sees | None = None,
     ) -> Page:
-        """At most `limit` rows that fulfil the filter and are seen, after the cursor.
+        """At most `limit` rows after the cursor that are wanted and seen; the last page may be empty.
 
         Args:
             order: `id` (or ""), or a path with a range index; with `-` before it reversed.
@@ -65,6 +65,9 @@ class Queries:
         held = self._state.rows(table_of(slice_))
         budget = filter_.declaration.budget
         for looked, id_ in enumerate(self._source(slice_, filter_, way, after)):
+            # A caller who sees only some objects is not told of a next page that holds none of them.
+            if len(rows) == limit and sees is None:
+                return Page(rows, way.cursor(rows[-1][0]))
             if looked >= budget and filter_.conditions.nodes:
                 raise self._too_wide(slice_, filter_)
             value = held[id_]
@@ -104,12 +107,12 @@ class Queries:
         return ByIndex(self._state.rows(table_of(slice_)), indexes, index, reach, reverse=reverse)
 
     def _indexes_of(self, slice_: str) -> SliceIndexes:
-        declaration = declaration_of(self._state, slice_)
-        known = self._indexes.get(table_of(slice_))
-        if known is None or known[0].indexes != declaration.indexes:
-            known = (declaration, SliceIndexes(declaration, self._state.rows(table_of(slice_))))
-            self._indexes[table_of(slice_)] = known
-        return known[1]
+        table = table_of(slice_)
+        known = self._indexes.get(table)
+        if known is None:
+            declaration = declaration_of(self._state, slice_)
+            known = self._indexes[table] = SliceIndexes(declaration, self._state.rows(table))
+        return known
 
     def _too_wide(self, slice_: str, filter_: Filter) -> Problem:
         missing = plan.missing_index(filter_.conditions, self._indexes_of(slice_))
@@ -120,12 +123,6 @@ class Queries:
     def _observe(self, changes: Sequence[Change]) -> None:
         for change in changes:
             if change.table in self._indexes:
-                self._indexes[change.table][1].observe(change)
+                self._indexes[change.table].observe(change)
             elif change.table == SLICES:
-                self._forget(change.key)
-
-    def _forget(self, slice_: str) -> None:
-        """Give up the indexes of a slice that is declared otherwise now."""
-        known = self._indexes.get(table_of(slice_))
-        if known is not None and known[0].indexes != declaration_of(self._state, slice_).indexes:
-            del self._indexes[table_of(slice_)]
+                self._indexes.pop(table_of(change.key), None)

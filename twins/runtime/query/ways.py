@@ -7,8 +7,8 @@ whatever came or went meanwhile. In the order of ids it is the id itself.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Protocol
 
 from twins.runtime import codec
@@ -99,9 +99,9 @@ class ByIndex:
         return [entry[-1] for entry in sorted(entries, reverse=self._reverse)]
 
     def cursor(self, id_: str) -> str:
-        rank, *rest = self._entry(id_)
-        kept = [rank, str(rest[0]), id_] if self._index.order == "decimal" and rank == 0 else [rank, *rest]
-        return base64.urlsafe_b64encode(codec.encode(kept)).decode().rstrip("=")
+        entry = [str(part) if isinstance(part, Decimal) else part for part in self._entry(id_)]
+        named = codec.encode([self._index.path, *entry])
+        return base64.urlsafe_b64encode(named).decode().rstrip("=")
 
     def _entry(self, id_: str) -> Entry:
         return self._indexes.entry(self._index, id_, self._rows[id_])
@@ -114,18 +114,18 @@ class ByIndex:
         """
         try:
             padded = cursor + "=" * (-len(cursor) % 4)
-            found = codec.parse(base64.b64decode(padded, altchars=b"-_", validate=True))
-            return self._checked(found)
-        except (binascii.Error, ValueError, Problem):
+            named = codec.parse(base64.b64decode(padded, altchars=b"-_", validate=True))
+            return self._checked(named)
+        except (ValueError, Problem):
             raise Problem(400, "bad-request", "`after` is not the `next` of a page in this order.") from None
 
-    def _checked(self, found: Any) -> Entry:
-        match found:
-            case [0, key, str(id_)] if type(key) is KEY_TYPES[self._index.order]:
+    def _checked(self, named: Any) -> Entry:
+        match named:
+            case [self._index.path, 0, key, str(id_)] if type(key) is KEY_TYPES[self._index.order]:
                 place = decimal(key) if self._index.order == "decimal" else key
                 if place is not None:
                     return (0, place, id_)
-            case [1, str(id_)]:
+            case [self._index.path, 1, str(id_)]:
                 return (1, id_)
         raise ValueError
 
