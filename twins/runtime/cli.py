@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--name", required=True, help="its name for people")
     made.add_argument("--module", default="twin", help="twin, or a Python module path (default: twin)")
     made.add_argument(
-        "--genesis", type=Path, metavar="FILE", help="JSON: custody, owner, admins, slices, senses"
+        "--genesis", type=Path, metavar="FILE", help="JSON: custody, owner, admins, budget, slices, senses"
     )
     made.add_argument("--json", action="store_true", help="print JSON")
 

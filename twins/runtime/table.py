@@ -31,7 +31,8 @@ class Table:
     def put(self, key: str, value: bytes) -> bytes | None:
         """Set a row and return the one that it replaces."""
         before = self.rows.pop(key, None)
-        self.rows[key] = value
+        # A copy has just the room that it needs, where the encoder's own bytes keep half as much again.
+        self.rows[key] = bytes(memoryview(value))
         if before is not None:
             self.bytes += len(value) - len(before)
             return before

@@ -63,15 +63,19 @@ class Queries:
         way = self._way(slice_, filter_, order)
         rows: list[Row] = []
         held = self._state.rows(table_of(slice_))
+        # What has no conditions wants every object, and looks at none.
+        matches = filter_.matches_row if filter_.conditions.nodes else None
         budget = filter_.declaration.budget
         for looked, id_ in enumerate(self._source(slice_, filter_, way, after)):
             # A caller who sees only some objects is not told of a next page that holds none of them.
             if len(rows) == limit and sees is None:
                 return Page(rows, way.cursor(rows[-1][0]))
-            if looked >= budget and filter_.conditions.nodes:
+            if looked >= budget and matches is not None:
                 raise self._too_wide(slice_, filter_)
             value = held[id_]
-            if filter_.matches_row(value) and (sees is None or sees(object_of(id_, value))):
+            if matches is not None and not matches(value):
+                continue
+            if sees is None or sees(object_of(id_, value)):
                 if len(rows) == limit:
                     return Page(rows, way.cursor(rows[-1][0]))
                 rows.append((id_, value))
