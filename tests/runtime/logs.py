@@ -66,10 +66,10 @@ class Open:
     ) -> None:
         self.state = State()
         self.log = Commitlog(directory, seal(keys), segment_bytes, DISKS[disk])
-        self.found: Recovered = self.log.recover(lambda _, effects: self._apply(effects), known, start)
+        self.found: Recovered = self.log.recover(self._apply, known, start)
 
-    def _apply(self, effects: Sequence[Effect]) -> None:
-        self.state.apply(effects)
+    def _apply(self, seq: int, effects: Sequence[Effect]) -> None:
+        self.state.apply(effects, seq)
 
     def write(self, batches: Sequence[Sequence[Sequence[Effect]]]) -> Open:
         """Append records, each given by its effects; those of a batch go to the disk together."""
@@ -79,7 +79,7 @@ class Open:
             for batch in batches:
                 for effects in batch:
                     self.log.append(record(self.log.seq + 1, effects, self.log.now()))
-                    self.state.apply(effects)
+                    self.state.apply(effects, self.log.seq)
                 await self.log.wait(self.log.seq)
             await self.log.close()
 

@@ -225,6 +225,6 @@ def test_a_remembered_decision_is_what_the_engine_would_answer_now(steps: list[t
         elif step == "grant":
             begin, end = (write(datetime.fromtimestamp(NOW + second, UTC)) for second in value)
             window = row("doc:a", "reader", user, {"not_before": begin, "expires_at": end})
-            state.apply([Effect(TABLE, key, encode(window))])
+            state.apply([Effect(TABLE, key, encode(window))], 1)
         elif state.raw(TABLE, key) is not None:
-            state.apply([Effect(TABLE, key, None)])
+            state.apply([Effect(TABLE, key, None)], 1)

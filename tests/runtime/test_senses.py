@@ -101,6 +101,19 @@ def test_a_sense_of_the_genesis_runs_at_the_start_and_fills_its_slice(fed: Machi
     assert "url" not in about
 
 
+def test_a_run_that_does_not_fit_the_kind_changes_nothing_and_says_why(fed: Machine, feed: Feed) -> None:
+    kind = {"name": "catalogue", "title": "Catalogue", "kind": "products"}
+    whole = {"properties": {"n": {"type": "integer"}}}
+    fed.mine.call("declare_slice", {**kind, "schema": whole})
+    before, held = looked(fed)["last_run"], objects(fed)
+    feed.documents["a"] = {"products": [{"id": "p1", "n": 2}, {"id": "p3", "n": "three"}]}
+    fed.mine.call("run_sense", {"name": "fda"})
+    row = looked(fed, before=before)
+    assert (row["ok"], objects(fed)) == (False, held)
+    assert "'p3'" in row["last_result"]
+    assert '`n`: "three" is not of type "integer"' in row["last_result"]
+
+
 def test_a_run_on_request_takes_changes_in_and_leaves_the_rest_untouched(fed: Machine, feed: Feed) -> None:
     before = looked(fed)["last_run"]
     seq = fed.mine.object("catalogue", "p1")["seq"]

@@ -45,7 +45,7 @@ def filled(directory: Path, rows: int) -> tuple[Twin, SnapshotStore]:
 
 def put_rows(state: State, numbers: range, word: str = CANARY) -> None:
     value = '{"body":{"x":"%s"},"seq":%d}'
-    state.apply([Effect(TABLE, f"o{n:06}", (value % (word * 20, n)).encode()) for n in numbers])
+    state.apply([Effect(TABLE, f"o{n:06}", (value % (word * 20, n)).encode()) for n in numbers], 1)
 
 
 def restored(store: SnapshotStore) -> State:

@@ -184,9 +184,9 @@ def test_every_reducer_run_again_does_what_the_log_says(make: Make) -> None:
 @pytest.mark.parametrize(
     ("reducer", "words"),
     [
-        ("draw", "record 2: draw gave another result"),
-        ("look", "record 2: look reached outside its context (open)"),
-        ("stamp", "record 2: stamp changed stamps 'last' otherwise than recorded"),
+        ("draw", "record 3: draw gave another result"),
+        ("look", "record 3: look reached outside its context (open)"),
+        ("stamp", "record 3: stamp changed stamps 'last' otherwise than recorded"),
     ],
 )
 def test_a_reducer_that_does_not_keep_to_its_context_is_named(place: Path, reducer: str, words: str) -> None:

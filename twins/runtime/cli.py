@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--name", required=True, help="its name for people")
     made.add_argument("--module", default="twin", help="twin, or a Python module path (default: twin)")
     made.add_argument(
-        "--genesis", type=Path, metavar="FILE", help="JSON: custody, owner, admins, slices, senses"
+        "--genesis", type=Path, metavar="FILE", help="JSON: custody, owner, admins, budget, slices, senses"
     )
     made.add_argument("--json", action="store_true", help="print JSON")
 
@@ -227,7 +227,7 @@ def _token(options: argparse.Namespace) -> int:
 def _identity(directory: Path, keys: KeyStore) -> Identity:
     state = State()
     for opened in read(directory, seal_of(keys)):
-        state.apply(opened.effects(opened.parts()))
+        state.apply(opened.effects(opened.parts()), opened.frame.seq)
     return identity_of(state)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
 
 import msgspec
 
@@ -26,5 +26,9 @@ class Identity(msgspec.Struct, frozen=True):
 
 def identity_of(state: State) -> Identity:
     """The twin's identity as its log has it now."""
-    row: dict[str, Any] = state.get(TABLE, KEY)
-    return msgspec.convert(row, Identity)
+    return _read(state.raw(TABLE, KEY) or b"{}")
+
+
+@lru_cache(maxsize=64)
+def _read(row: bytes) -> Identity:
+    return msgspec.json.decode(row, type=Identity)

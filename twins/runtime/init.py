@@ -46,7 +46,8 @@ def create(
         name: the name for people.
         module: as `module.load` takes it.
         twin_id: a ULID; a new one by default.
-        genesis: what the module's `genesis` takes: `{"custody", "owner", "admins", "slices", "senses"}`.
+        genesis: what the module's `genesis` takes:
+            `{"custody", "owner", "admins", "budget", "slices", "senses"}`.
 
     Returns:
         `{"id", "slug", "name", "kid", "x"}`.

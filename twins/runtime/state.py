@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
 
 from twins.runtime import codec
+from twins.runtime.table import Table
+
+OBJECTS = "object/"
+MOST_TOMBSTONES = 10_000
+MOST_VIEWS = 4096
 
 
 class Effect(NamedTuple):
@@ -30,106 +36,141 @@ class Change(NamedTuple):
     after: bytes | None
 
 
+class Size(NamedTuple):
+    """How many rows, and how many bytes their keys and values have together."""
+
+    rows: int
+    bytes: int
+
+
 Observer = Callable[[Sequence[Change]], None]
 
 
-def effects_to_json(effects: Sequence[Effect]) -> list[list[Any]]:
-    """The effects as a record holds them."""
-    return [
-        ["del", table, key] if value is None else ["put", table, key, msgspec.Raw(value)]
-        for table, key, value in effects
-    ]
-
-
-def effects_from_json(rows: Sequence[Sequence[Any]]) -> list[Effect]:
-    """The effects of a record that was read."""
-    return [Effect(row[1], row[2], codec.encode(row[3]) if row[0] == "put" else None) for row in rows]
-
-
 class State:
-    """Tables of rows. Values are kept encoded, so nobody can hold or change a row behind the log's back."""
+    """Tables of rows. Values are kept encoded, so nobody can hold or change a row behind the log's back.
+
+    Attributes:
+        observers: told of every change after it was made.
+    """
 
     def __init__(self) -> None:
-        self._tables: dict[str, dict[str, bytes]] = {}
-        self._sorted: dict[str, list[str]] = {}
+        self._tables: dict[str, Table] = {}
         self.observers: list[Observer] = []
+        self._object_rows = 0
+        self._object_bytes = 0
+
+    @property
+    def objects(self) -> Size:
+        """The size of all tables whose name begins with `object/`."""
+        return Size(self._object_rows, self._object_bytes)
 
     def raw(self, table: str, key: str) -> bytes | None:
         """A row's canonical JSON."""
-        return self._tables.get(table, {}).get(key)
+        found = self._tables.get(table)
+        return None if found is None else found.rows.get(key)
 
     def get(self, table: str, key: str) -> Any:
         """A fresh copy of a row, or None."""
         value = self.raw(table, key)
         return None if value is None else codec.decode(value)
 
+    def view(self, table: str, key: str) -> Any:
+        """A row that nobody can change (mappings and tuples), or None; cheap when it is read often."""
+        value = self.raw(table, key)
+        return None if value is None else _view(value)
+
     def count(self, table: str) -> int:
-        return len(self._tables.get(table, ()))
+        return len(self.rows(table))
 
-    def keys(self, table: str) -> list[str]:
+    def size(self, table: str) -> Size:
+        """The size of one table."""
+        found = self._tables.get(table)
+        return Size(0, 0) if found is None else Size(len(found.rows), found.bytes)
+
+    def rows(self, table: str) -> Mapping[str, bytes]:
+        """The rows by key; those that were written last come last."""
+        found = self._tables.get(table)
+        return {} if found is None else found.rows
+
+    def keys(self, table: str) -> Sequence[str]:
         """The table's keys in order; not to be changed by the caller."""
-        known = self._sorted.get(table)
-        if known is None:
-            known = self._sorted[table] = sorted(self._tables.get(table, ()))
-        return known
+        found = self._tables.get(table)
+        return () if found is None else found.ordered
 
-    def page(self, table: str, after: str, limit: int) -> list[str]:
-        """At most `limit` keys that follow `after` in order."""
-        keys = self.keys(table)
-        start = bisect_right(keys, after)
-        return keys[start : start + limit]
+    def between(self, table: str, after: str | None, *, reverse: bool = False) -> Iterator[str]:
+        """The keys that follow `after` in order, or in reversed order; all of them without it."""
+        found = self._tables.get(table)
+        if found is None:
+            return iter(())
+        low, high = (None, after) if reverse else (after, None)
+        return iter(found.ordered.irange(low, high, inclusive=(False, False), reverse=reverse))
 
     def oldest(self, table: str, count: int) -> list[str]:
-        """The keys that were put first."""
-        return list(islice(self._tables.get(table, ()), count))
+        """The keys that were written first."""
+        return list(islice(self.rows(table), count))
+
+    def newest(self, table: str) -> Iterator[tuple[str, bytes]]:
+        """The rows, those first that were written last."""
+        found = self._tables.get(table)
+        return iter(()) if found is None else reversed(found.rows.items())
+
+    def deleted_since(self, table: str, seq: int) -> list[str] | None:
+        """The keys that went after record `seq`; None when that was too long ago to be known."""
+        found = self._tables.get(table)
+        return [] if found is None else found.deleted_since(seq)
 
     def scan(self, table: str) -> Iterator[tuple[str, Any]]:
         """Every row of the table, ordered by key."""
-        rows = self._tables.get(table, {})
+        rows = self.rows(table)
         for key in self.keys(table):
             yield key, codec.decode(rows[key])
 
     def copy(self) -> dict[str, dict[str, bytes]]:
         """Every table as it is now, in the order of its rows."""
-        return {name: dict(rows) for name, rows in self._tables.items()}
+        return {name: dict(table.rows) for name, table in self._tables.items()}
 
-    def restore(self, tables: Mapping[str, dict[str, bytes]], seq: int) -> None:
-        """Take over whole tables as they were after record `seq`, into an empty state.
-
-        Observers are told of every row that is no object.
-        """
-        self._tables.update(tables)
-        for name, rows in tables.items():
-            if not name.startswith("object/"):
-                changes = [Change(name, key, None, value) for key, value in rows.items()]
-                for observe in self.observers:
-                    observe(changes)
-
-    def apply(self, effects: Sequence[Effect]) -> list[Change]:
-        """Make the changes, tell the observers and return what changed."""
-        changes = [self._set(*effect) for effect in effects]
+    def apply(self, effects: Sequence[Effect], seq: int) -> list[Change]:
+        """Make the changes of record `seq`, tell the observers and return what changed."""
+        changes = [self._set(table, key, value, seq) for table, key, value in effects]
         if changes:
             for observe in self.observers:
                 observe(changes)
         return changes
 
-    def _set(self, table: str, key: str, value: bytes | None) -> Change:
-        rows = self._tables.setdefault(table, {})
-        before = rows.pop(key, None) if value is None else rows.get(key)
-        if value is not None:
-            rows[key] = value
-        elif not rows:
-            del self._tables[table]
-        if (before is None) != (value is None):
-            self._sorted.pop(table, None)
-        return Change(table, key, before, value)
+    def restore(self, tables: Mapping[str, dict[str, bytes]], seq: int) -> None:
+        """Take over whole tables as they were after record `seq`, into an empty state.
+
+        What was deleted before is not known. Observers are told of every row that is no object.
+        """
+        for name, rows in tables.items():
+            table = self._tables[name] = _table(name, rows, seq)
+            if name.startswith(OBJECTS):
+                self._object_rows += len(rows)
+                self._object_bytes += table.bytes
+        for name, rows in tables.items():
+            if not name.startswith(OBJECTS):
+                changes = [Change(name, key, None, value) for key, value in rows.items()]
+                for observe in self.observers:
+                    observe(changes)
+
+    def _set(self, name: str, key: str, value: bytes | None, seq: int) -> Change:
+        table = self._tables.get(name)
+        if table is None:
+            table = self._tables[name] = _table(name, {}, 0)
+        count, size = len(table.rows), table.bytes
+        before = table.delete(key, seq) if value is None else table.put(key, value)
+        if name.startswith(OBJECTS):
+            self._object_rows += len(table.rows) - count
+            self._object_bytes += table.bytes - size
+        return Change(name, key, before, value)
 
     def digest(self) -> str:
         """SHA-256 over every row, in order; equal states have equal digests."""
         total = hashlib.sha256()
-        for table in sorted(self._tables):
-            for key in self.keys(table):
-                total.update(codec.encode([table, key, msgspec.Raw(self._tables[table][key])]))
+        for name in sorted(self._tables):
+            table = self._tables[name]
+            for key in table.ordered:
+                total.update(codec.encode([name, key, msgspec.Raw(table.rows[key])]))
         return total.hexdigest()
 
 
@@ -149,9 +190,10 @@ class Transaction:
         value = self.raw(table, key)
         return None if value is None else codec.decode(value)
 
-    def put(self, table: str, key: str, value: object) -> None:
-        """Set a row."""
-        self._overlay[table, key] = codec.encode(value)
+    def put(self, table: str, key: str, value: object) -> int:
+        """Set a row and return how many bytes it has."""
+        encoded = self._overlay[table, key] = codec.encode(value)
+        return len(encoded)
 
     def delete(self, table: str, key: str) -> None:
         """Remove a row, if it is there."""
@@ -174,9 +216,40 @@ class Transaction:
             yield key, self.get(table, key)
 
     def oldest(self, table: str, count: int) -> list[str]:
-        """The keys that were put first, before this transaction."""
+        """The keys that were written first, before this transaction."""
         return self._state.oldest(table, count)
+
+    def objects(self) -> tuple[Size, Size]:
+        """The size of all objects before this transaction, and with its changes."""
+        before = self._state.objects
+        rows, bytes_ = before
+        for (table, key), value in self._overlay.items():
+            if table.startswith(OBJECTS):
+                old = self._state.raw(table, key)
+                rows += (value is not None) - (old is not None)
+                bytes_ += _length(key, value) - _length(key, old)
+        return before, Size(rows, bytes_)
 
     def effects(self) -> list[Effect]:
         """The changes, in the order of the first touch."""
         return [Effect(table, key, value) for (table, key), value in self._overlay.items()]
+
+
+def _table(name: str, rows: dict[str, bytes], floor: int) -> Table:
+    return Table(rows, floor, MOST_TOMBSTONES if name.startswith(OBJECTS) else 0)
+
+
+def _length(key: str, value: bytes | None) -> int:
+    return 0 if value is None else len(key) + len(value)
+
+
+@lru_cache(maxsize=MOST_VIEWS)
+def _view(value: bytes) -> Any:
+    """The row; equal bytes are equal rows, so what is kept is never out of date."""
+    return _frozen(codec.decode(value))
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return MappingProxyType({name: _frozen(member) for name, member in value.items()})
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

@@ -24,6 +24,7 @@ from twins.runtime.log.recovery import Recovered
 from twins.runtime.log.scan import Position, PositionUnfit
 from twins.runtime.module import Context, Module, ModuleMissing, Reducer
 from twins.runtime.problems import Problem, forbidden
+from twins.runtime.query import Queries
 from twins.runtime.rights import Rights
 from twins.runtime.sealing import seal_of
 from twins.runtime.snapshots.store import Loaded, SnapshotStore
@@ -57,7 +58,6 @@ class Twin:
     """
 
     def __init__(self, directory: Path, module: Module) -> None:
-        self.directory = directory
         self.module = module
         self.directory = directory
         self.keys = KeyStore(directory)
@@ -101,6 +101,7 @@ class Twin:
     def _begin(self) -> None:
         self.state, self.tuples = State(), Tuples()
         self.state.observers.append(self.tuples.observe)
+        self.queries = Queries(self.state)
 
     def _recover(self, start: Position | None) -> Recovered:
         return self.log.recover(self._replay, lambda: (self.identity.id, [self.identity.x]), start)
@@ -266,13 +267,13 @@ class Twin:
             **more,
         )
         self.log.append(record)
-        changes = self.state.apply(effects)
+        changes = self.state.apply(effects, seq)
         if changes:
             self.hub.at(seq, lambda: self.hub.publish(seq, changes))
         return seq
 
-    def _replay(self, _seq: int, effects: Sequence[Effect]) -> None:
-        self.state.apply(effects)
+    def _replay(self, seq: int, effects: Sequence[Effect]) -> None:
+        self.state.apply(effects, seq)
 
 
 def _result(reducer: Reducer, context: Context, args: dict[str, Any]) -> Any:

@@ -28,7 +28,7 @@ class _Replay:
     def visit(self, opened: Opened, parts: list[Part | None], effects: list[Effect]) -> None:
         if self.again is not None and self.difference is None:
             self.difference = self.again.compare(opened, parts, effects)
-        self.state.apply(effects)
+        self.state.apply(effects, opened.frame.seq)
         for table, key, value in effects:
             if table == TABLE and key == KEY and value is not None:
                 self._keys[codec.decode(value)["x"]] = None

@@ -17,7 +17,7 @@ from twins.runtime.log.disk import Disk, open_disk
 from twins.runtime.log.frame import START, close
 from twins.runtime.log.proofs import RecordProof
 from twins.runtime.log.reader import Index, Query, search
-from twins.runtime.log.record import Record, encode
+from twins.runtime.log.record import Opened, Record, encode
 from twins.runtime.log.recovery import Recovered, Replay, recover
 from twins.runtime.log.scan import Position, Scan
 from twins.runtime.log.seal import Seal
@@ -211,6 +211,12 @@ class Commitlog:
             self.durable_end, min(query.start, last + 1), last, backwards=query.newest_first
         )
         return search(self._seal, query, frames)
+
+    def backwards(self, start: int) -> Iterator[Opened]:
+        """Record `start` and those before it that are on disk, the newest first; blocking."""
+        last = min(start, self.durable)
+        for frame in self._index.walk(self.durable_end, last, last, backwards=True):
+            yield Opened(self._seal, frame, "")
 
     def _hashes(self) -> Iterator[bytes]:
         for frame, _ in Scan(self._directory, until=self.durable_end):

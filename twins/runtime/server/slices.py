@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from aiohttp import web
 
-from twins.runtime import slices
+from twins.runtime import budget, slices
 from twins.runtime.callers import Caller
 from twins.runtime.problems import Problem, forbidden, not_found
+from twins.runtime.query import Projection, as_of
 from twins.runtime.rights import SLICES
 from twins.runtime.server.keys import caller_of, number, twin_of
 from twins.runtime.server.responses import answer
 from twins.runtime.slices import Sees
 from twins.runtime.twin import Twin
 
-DEFAULT_LIMIT, LARGEST_LIMIT = 100, 1000
+DEFAULT_LIMIT, LARGEST_LIMIT, LAST = 100, 1000, 10**18 - 1
+LONGEST_NOTED = 4096
 
 
 async def index(request: web.Request) -> web.Response:
@@ -30,33 +33,53 @@ async def index(request: web.Request) -> web.Response:
         {**row, "objects": slices.count(twin.state, row["name"], sees(twin, caller, row["name"]))}
         for row in rows
     ]
+    whole = twin.rights.may(caller, "can_configure", twin.rights.instance)
+    used = {"budget": budget.describe(twin.state)} if whole else {}
     await _settle(twin, caller, "slices", {})
-    return answer({"slices": shown})
+    return answer({"slices": shown, **used})
 
 
 async def objects(request: web.Request) -> web.Response:
     """`GET /v1/slices/<slice>/objects`."""
     twin, caller = twin_of(request), caller_of(request)
-    name, after = request.match_info["slice"], request.query.get("after", "")
+    name = request.match_info["slice"]
+    asked = {one: request.query[one] for one in ("where", "order", "after") if one in request.query}
+    noted = {"slice": name, **{one: text[:LONGEST_NOTED] for one, text in asked.items()}}
+    _require(twin, caller, "objects", noted)
     limit = number(request, "limit", DEFAULT_LIMIT, LARGEST_LIMIT)
-    _require(twin, caller, "objects", {"slice": name, "after": after[:200]})
+    wanted = request.query.get("fields")
+    projection = None if wanted is None else Projection.parse(wanted)
+    filter_ = twin.queries.filter(name, asked.pop("where", ""))
     seq = twin.log.seq
-    found, following = slices.page(twin.state, name, after, limit, sees(twin, caller, name))
-    await _settle(twin, caller, "objects", {"slice": name, "after": after[:200], "limit": limit})
-    rows = [slices.row_json(id_, value) for id_, value in found]
-    return answer({"slice": name, "seq": seq, "objects": rows, "next": following})
+    page = twin.queries.run(name, filter_, limit=limit, sees=sees(twin, caller, name), **asked)
+    await _settle(twin, caller, "objects", {**noted, "limit": limit})
+    rows = [slices.row_json(id_, value) for id_, value in page.rows]
+    if projection is not None:
+        rows = [{**row, "body": projection.of(row["body"])} for row in rows]
+    return answer({"slice": name, "seq": seq, "objects": rows, "next": page.next})
 
 
 async def one(request: web.Request) -> web.Response:
     """`GET /v1/slices/<slice>/objects/<id>`."""
     twin, caller = twin_of(request), caller_of(request)
     name, id_ = request.match_info["slice"], request.match_info["id"]
-    _require(twin, caller, "object", {"slice": name, "id": id_[:200]})
-    value = slices.one(twin.state, name, id_, sees(twin, caller, name))
-    await _settle(twin, caller, "object", {"slice": name, "id": id_[:200]})
-    if value is None:
+    args = {"slice": name, "id": id_[:200]}
+    past = "at" in request.query
+    _require(twin, caller, "object", args, past=past)
+    at = number(request, "at", LAST, LAST)
+    value = twin.state.raw(slices.table_of(name), id_)
+    await _settle(twin, caller, "object", args)
+    if past and at < twin.log.seq and (value is None or slices.seq_of(value) > at):
+        value = await asyncio.to_thread(_then, twin, name, id_, at)
+    seen = sees(twin, caller, name)
+    if value is None or (seen is not None and not seen(slices.object_of(id_, value))):
         raise not_found(f"object {id_[:200]!r}")
     return answer(slices.row_json(id_, value))
+
+
+def _then(twin: Twin, slice_: str, id_: str, at: int) -> bytes | None:
+    """The object's row after record `at`; reads the log backwards, so it is slow."""
+    return as_of(twin.log.backwards(at), slice_, id_)
 
 
 def sees(twin: Twin, caller: Caller, slice_: str) -> Sees | None:
@@ -65,9 +88,12 @@ def sees(twin: Twin, caller: Caller, slice_: str) -> Sees | None:
     return None if visible is None else lambda object_: visible(caller.id, slice_, object_)
 
 
-def _require(twin: Twin, caller: Caller, read: str, args: dict[str, Any]) -> None:
+def _require(twin: Twin, caller: Caller, read: str, args: dict[str, Any], *, past: bool = False) -> None:
+    """Refuse and record who may not read; a grant shows no past."""
     try:
         twin.rights.require_read(caller, args["slice"])
+        if past:
+            twin.rights.require(caller, "can_read", f"slice:{args['slice']}")
     except Problem as problem:
         twin.refused(caller, read, args, problem)
         raise

@@ -17,6 +17,7 @@ REDUCERS: tuple[Reducer, ...] = (
     erasure.erase,
     erasure.shred,
     erasure.erased,
+    objects.set_budget,
     grants.grant,
     grants.revoke,
     grants.confirm_grant,

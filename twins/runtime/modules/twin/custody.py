@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
+from twins.runtime import budget
 from twins.runtime.authz import tuples
+from twins.runtime.budget import Budget
 from twins.runtime.identity import KEY, TABLE
 from twins.runtime.keys import KeyStore
 from twins.runtime.module import Context, reducer
@@ -20,12 +22,13 @@ from twins.runtime.rights import GRANTS
 
 
 class Genesis(msgspec.Struct, forbid_unknown_fields=True):
-    """What a twin begins with: a curator's custody or owners, slices and senses."""
+    """What a twin begins with: a curator's custody or owners, its budget, slices and senses."""
 
     custody: dict[CuratorId, Key] | None = None
     owner: dict[UserId, Key] | None = None
     admins: dict[UserId, Key] = {}
     slices: list[Slice] = []
+    budget: Budget | None = None
     senses: list[Sense] = []
 
 
@@ -55,6 +58,8 @@ def genesis(ctx: Context, given: dict[str, Any]) -> None:
         for caller, key in (people or {}).items():
             know(ctx, caller, key.name, key.key)
             enlist(ctx, caller, role, key.name)
+    if first.budget is not None:
+        ctx.tx.put(budget.TABLE, budget.KEY, first.budget)
     for declared in first.slices:
         enter_slice(ctx, declared)
     for sense in first.senses:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from twins.runtime import codec
+from twins.runtime import budget, codec
 from twins.runtime.module import Context, reducer
 from twins.runtime.modules.twin.objects import ORIGIN, origin_key, remove, store
 from twins.runtime.modules.twin.types import Name, Object, Seconds, Sense, SenseName, SliceName, Url
@@ -111,6 +111,7 @@ def sense_result(
         raise invalid("A sense fills only the slices of its target.")
     deleted = _clear(ctx, name, slices)
     written = sum(_take_in(ctx, name, slice_, one) for slice_, objects in slices.items() for one in objects)
+    budget.keep_within(ctx.tx)
     return {"written": written, "deleted": deleted}
 
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from twins.runtime.ids import ULID_PATTERN
+from twins.runtime.query.declaration import MOST_INDEXES, WIDEST, Index
 
 SliceName = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9_-]{0,39}\Z")]
 SenseName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,40}\Z")]
@@ -24,6 +25,8 @@ Seconds = Annotated[int, Meta(ge=0, le=31_536_000)]
 Role = Literal["owner", "admin"]
 Sensitivity = Literal["public", "internal", "confidential"]
 Body = dict[str, Any]
+Indexes = Annotated[list[Index], Meta(max_length=MOST_INDEXES)]
+QueryBudget = Annotated[int, Meta(ge=1, le=10 * WIDEST)]
 
 
 class Object(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,13 +44,22 @@ class Key(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Slice(msgspec.Struct, forbid_unknown_fields=True):
-    """A slice as it is declared."""
+    """A slice as it is declared.
+
+    Attributes:
+        schema: JSON Schema 2020-12 of the objects' bodies.
+        indexes: members by which objects are found and ordered.
+        budget: how many objects one query may look at.
+    """
 
     name: SliceName
     title: Name
     kind: SliceName
     listed: bool = True
     sensitivity: Sensitivity = "internal"
+    schema: dict[str, Any] | None = None
+    indexes: Indexes = []
+    budget: QueryBudget = WIDEST
 
 
 class Sense(msgspec.Struct, forbid_unknown_fields=True):

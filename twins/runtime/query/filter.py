@@ -1,0 +1,198 @@
+"""Filter: conditions compiled into one function over the bytes of a body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from twins.runtime import codec
+from twins.runtime.problems import Problem
+from twins.runtime.query import where
+from twins.runtime.query.declaration import Declaration
+from twins.runtime.query.orders import ORDERS
+from twins.runtime.query.paths import MISSING, Fields
+from twins.runtime.query.where import (
+    AllOf,
+    AnyOf,
+    Between,
+    Equals,
+    Exists,
+    Leaf,
+    Match,
+    Node,
+    Not,
+    Prefix,
+    refused,
+)
+from twins.runtime.query.words import words
+
+Test = Callable[[Any], bool]
+
+
+class Filter:
+    """The objects of a slice that a query wants.
+
+    Attributes:
+        text: the canonical JSON of the conditions; equal texts are equal filters.
+        conditions: what they say.
+        declaration: what they were compiled against.
+        equality: a path and the one value that it must have, if there is such a condition; the rest of the
+            conditions must hold besides.
+    """
+
+    def __init__(self, text: str, conditions: AllOf, declaration: Declaration) -> None:
+        self.text = text
+        self.conditions = conditions
+        self.declaration = declaration
+        self.equality = next(_equalities(conditions), None)
+        fields = Fields(_paths(conditions))
+        self._of_row, self._of_body = fields.of_row, fields.of_body
+        self._test = _test(conditions, fields)
+        self._fragment = max(_fragments(conditions), key=len, default=b"")
+
+    def matches(self, body: bytes) -> bool:
+        """Whether the filter wants the body of this canonical JSON."""
+        return self._fragment in body and self._test(self._of_body(body))
+
+    def matches_row(self, value: bytes) -> bool:
+        """Whether the filter wants the object of this row."""
+        return self._fragment in value and self._test(self._of_row(value))
+
+
+def parse(text: str, declaration: Declaration) -> Filter:
+    """The filter of `where=…`; "" wants every object.
+
+    Raises:
+        Problem: 422, naming the member that does not fit.
+    """
+    if len(text) > where.LONGEST:
+        raise refused(f"more than {where.LONGEST:,} bytes")
+    return _parse(text, declaration)
+
+
+def compile(conditions: Any, declaration: Declaration) -> Filter:  # noqa: A001 - the usual word, as in `re`
+    """The filter of conditions that were read as JSON.
+
+    Raises:
+        Problem: 422, naming the member that does not fit.
+    """
+    return parse(_canonical(conditions), declaration)
+
+
+@lru_cache(maxsize=1024)
+def _parse(text: str, declaration: Declaration) -> Filter:
+    try:
+        conditions = codec.parse(text.encode()) if text else {}
+    except Problem as problem:
+        raise refused(problem.detail.removeprefix("The body is ").removesuffix(".")) from None
+    except UnicodeEncodeError:
+        raise refused("no text in UTF-8") from None
+    canonical = _canonical(conditions)
+    if canonical != text:
+        return parse(canonical, declaration)
+    return Filter(text, where.read(conditions, declaration), declaration)
+
+
+def _canonical(conditions: Any) -> str:
+    try:
+        return codec.encode(conditions).decode()
+    except RecursionError:
+        raise refused(f"nested more than {where.DEEPEST} deep") from None
+
+
+def _paths(node: Node) -> set[str]:
+    """Every path that a condition names."""
+    match node:
+        case AllOf(nodes) | AnyOf(nodes):
+            return set().union(*map(_paths, nodes))
+        case Not(inner):
+            return _paths(inner)
+        case _:
+            return {node.path}
+
+
+def required(node: AllOf) -> Iterator[Leaf]:
+    """The conditions that must hold in any case."""
+    for inner in node.nodes:
+        if isinstance(inner, AllOf):
+            yield from required(inner)
+        elif not isinstance(inner, AnyOf | Not):
+            yield inner
+
+
+def _equalities(conditions: AllOf) -> Iterator[tuple[str, Any]]:
+    for leaf in required(conditions):
+        if isinstance(leaf, Equals) and len(leaf.values) == 1:
+            yield leaf.path, leaf.values[0]
+
+
+def _fragments(conditions: AllOf) -> Iterator[bytes]:
+    """Bytes that must occur in a body: its JSON is canonical, so what differs need not be decoded."""
+    for leaf in required(conditions):
+        name = leaf.path.rpartition(".")[2]
+        if isinstance(leaf, Equals) and len(leaf.values) == 1:
+            yield codec.encode({name: leaf.values[0]})[1:-1]
+        elif isinstance(leaf, Prefix):
+            yield codec.encode({name: leaf.text})[1:-2]
+
+
+def _test(node: Node, fields: Fields) -> Test:
+    """The function that says of a body's members whether the condition holds."""
+    match node:
+        case AllOf(nodes):
+            return _all([_test(inner, fields) for inner in nodes])
+        case AnyOf(nodes):
+            tests = [_test(inner, fields) for inner in nodes]
+            return lambda body: any(test(body) for test in tests)
+        case Not(inner):
+            negated = _test(inner, fields)
+            return lambda body: not negated(body)
+        case _:
+            get, holds = fields.getter(node.path), _holds(node)
+            return lambda body: holds(get(body))
+
+
+def _all(tests: list[Test]) -> Test:
+    if len(tests) == 1:
+        return tests[0]
+    return lambda body: all(test(body) for test in tests)
+
+
+def _holds(leaf: Leaf) -> Test:
+    """The function that says of a member's value whether the condition holds."""
+    match leaf:
+        case Equals(_, values):
+            return _equals(values)
+        case Between():
+            return _between(leaf)
+        case Prefix(_, text):
+            return lambda value: type(value) is str and value.startswith(text)
+        case Match(_, wanted):
+            return lambda value: wanted <= words(value)
+        case Exists(_, there):
+            return lambda value: (value is not MISSING) == there
+
+
+def _equals(values: tuple[Any, ...]) -> Test:
+    # The type counts: 1 and true are equal in Python, not in JSON.
+    if len(values) == 1:
+        (wanted,) = values
+        kind = type(wanted)
+        return lambda value: value == wanted and type(value) is kind
+    among = {(type(value), value) for value in values}
+    return lambda value: not isinstance(value, (dict, list)) and (type(value), value) in among
+
+
+def _between(leaf: Between) -> Test:
+    key_of, low, high = ORDERS[leaf.order], leaf.low, leaf.high
+    with_low, with_high = leaf.with_low, leaf.with_high
+
+    def holds(value: Any) -> bool:
+        key: Any = key_of(value)
+        if key is None:
+            return False
+        above = low is None or key > low or (with_low and key == low)
+        return above and (high is None or key < high or (with_high and key == high))
+
+    return holds
