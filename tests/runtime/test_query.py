@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from tests.runtime.logs import Open, make
 from twins.runtime import codec, slices
 from twins.runtime.problems import Problem
 from twins.runtime.query import Queries, as_of, parse, queries
@@ -340,18 +343,22 @@ def test_what_was_deleted_before_a_snapshot_is_not_known() -> None:
     assert slices.changes_since(restored, SLICE, memory.seq - 1) is None
 
 
+@settings(max_examples=20)
 @given(tight, few, st.integers(0, 8))
 def test_the_past_of_an_object_is_what_it_was_then(commits: list[Any], id_: str, at: int) -> None:
-    state, records, values = State(), list[tuple[int, list[Effect]]](), list[bytes | None]([None])
-    for seq, commit in enumerate(commits, 1):
+    state, written, values = State(), list[list[Effect]](), list[bytes | None]([None, None])
+    for seq, commit in enumerate(commits, 2):
         tx = Transaction(state)
         for one, body in commit:
             tx.delete(TABLE, one) if body is None else tx.put(TABLE, one, {"body": body, "seq": seq})
-        records.append((seq, tx.effects()))
+        written.append(tx.effects())
         state.apply(tx.effects(), seq)
         values.append(state.raw(TABLE, id_))
-    at = min(at, len(commits))
-    assert as_of(reversed(records), SLICE, id_, at) == values[at]
+    at = min(at, len(commits)) + 1
+    with tempfile.TemporaryDirectory() as name:
+        make(Path(name))
+        Open(Path(name)).write([written])
+        assert as_of(Open(Path(name)).log.backwards(at), SLICE, id_) == values[at]
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def restored(store: SnapshotStore) -> State:
 
 def test_a_snapshot_brings_every_row_back_in_its_order_and_shows_nothing_on_the_disk(place: Path) -> None:
     twin, store = filled(home(place), 3000)
-    twin.state.apply([Effect(TABLE, "o000007", None), Effect(TABLE, "a-late-one", b'{"body":{},"seq":9}')])
+    twin.state.apply([Effect(TABLE, "o000007", None), Effect(TABLE, "late", b'{"body":{},"seq":9}')], 9)
     saved = store.save(twin.state.copy(), Place(7), 7)
     back = restored(store)
     assert back.digest() == twin.state.digest()

@@ -3,9 +3,9 @@
     head's length u32 | number of parts u32 | each part's length u32 | head | parts
 
 Big-endian. The head is nonce (12), AES-256-GCM ciphertext and tag (16). A part is ciphertext and tag under a
-key of its own, with the head's nonce: a record that was cut off as unfinished leaves its seq, and so its keys,
-to the next one, which must not meet the same nonce again. Seq and number of parts are authenticated with the
-head. The chain's hash covers all of these bytes, so it still verifies after a part's key is destroyed.
+key of its own, with the head's nonce: a record that was cut off as unfinished leaves its seq, and so its
+keys, to the next one, which must not meet the same nonce again. Seq and number of parts are authenticated
+with the head. The chain's hash covers all of these bytes, so it still verifies after a part's key is destroyed.
 """
 
 from __future__ import annotations
