@@ -5,7 +5,7 @@
 Big-endian. The head is nonce (12), AES-256-GCM ciphertext and tag (16). A part is ciphertext and tag under a
 key of its own, with the head's nonce: a record that was cut off as unfinished leaves its seq, and so its
 keys, to the next one, which must not meet the same nonce again. Seq and number of parts are authenticated
-with the head. The chain's hash covers all of these bytes, so it still verifies after a part's key is destroyed.
+with the head. The hash of the chain covers all of this, so it still verifies once a key is destroyed.
 """
 
 from __future__ import annotations
