@@ -90,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
         "--allow", action="append", default=[], metavar="NET", help="private network for senses"
     )
     made.add_argument("--module", default="twin", help="as given to init")
+    made.add_argument(
+        "--wire", choices=("fast", "aiohttp"), default="fast", help="what speaks HTTP (default: fast)"
+    )
     made.add_argument("--idle", type=float, metavar="SECONDS", help="end after so long without a caller")
 
     made = command(
@@ -135,6 +138,8 @@ def _serve(options: argparse.Namespace) -> int:
         idle_seconds=options.idle,
         allow=options.allow,
         module=options.module,
+        wire=options.wire,
+        own=options.fd is None,
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,14 +13,17 @@ from twins.runtime import answers, clock, codec
 from twins.runtime.authz.engine import Engine
 from twins.runtime.authz.model import Model
 from twins.runtime.authz.tuples import Tuples
-from twins.runtime.callers import Caller
+from twins.runtime.callers import Caller, Callers
 from twins.runtime.identity import Identity, identity_of
 from twins.runtime.keys import KeyStore
 from twins.runtime.log.commitlog import Commitlog
 from twins.runtime.log.frame import Seal
 from twins.runtime.log.record import Kind, Record
+from twins.runtime.metrics import Metrics
 from twins.runtime.module import Context, Module, ModuleMissing, Reducer
 from twins.runtime.problems import Problem, forbidden
+from twins.runtime.recent import Recent
+from twins.runtime.refusals import Refusals
 from twins.runtime.rights import Rights
 from twins.runtime.state import Effect, State, Transaction, effects_from_json, effects_to_json
 from twins.runtime.subscriptions import Hub
@@ -38,6 +42,9 @@ class Answer(NamedTuple):
 
     seq: int
     result: Any
+
+
+Done = Callable[[Answer | Problem], None]
 
 
 class Twin:
@@ -61,7 +68,13 @@ class Twin:
         self.id = me.id
         self.engine = Engine(Model(module.model), self.tuples)
         self.rights = Rights(self.engine, self.state, self.id)
-        self.hub = Hub(self.state, self.rights, module.visible, lambda: self.log.durable)
+        self.callers = Callers(self.state, self.id)
+        self.metrics = Metrics()
+        self.refusals = Refusals(self._suppressed)
+        self.recent = Recent(self.state, lambda: self.log.seq)
+        self.hub = Hub(
+            self.state, self.rights, module.visible, self.recent.changes_since, self.log, self.metrics
+        )
         self.keys.signing_key(me.kid)
         self._renewed = 0
 
@@ -72,6 +85,7 @@ class Twin:
     def start(self) -> None:
         """Begin to write: cut and record a torn tail, drop keys that were replaced."""
         self.log.open(self._recovered, self.hub.advance)
+        self.recent.begin()
         self.keys.keep_only(self.identity.kid)
         if self._recovered.torn:
             logger.warning(
@@ -84,6 +98,7 @@ class Twin:
 
     async def close(self) -> None:
         """Return when everything is on disk."""
+        self.refusals.settle()
         await self.log.close()
 
     async def call(self, caller: Caller, name: str, args: Any, key: str = "") -> Answer:
@@ -95,21 +110,54 @@ class Twin:
         Raises:
             Problem: refused or failed; recorded too.
         """
+        future: asyncio.Future[Answer | Problem] = asyncio.get_running_loop().create_future()
+
+        def done(outcome: Answer | Problem) -> None:
+            if not future.done():
+                future.set_result(outcome)
+
+        self.submit(caller, name, args, key, done)
+        outcome = await future
+        if isinstance(outcome, Problem):
+            raise outcome
+        return outcome
+
+    def submit(self, caller: Caller, name: str, args: Any, key: str, done: Done) -> None:
+        """As `call`, but at once; `done` gets the answer or the problem when the record is on disk."""
+        outcome: Answer | Problem
         try:
-            first = answers.find(self.state, caller.id, key, name, args)
+            first = answers.find(self.state, caller.id, key, name, args) if key else None
             if first is not None:
-                await self.log.wait(first["seq"])
-                return Answer(first["seq"], first["result"])
-            answer = self._run(caller, name, args, key)
+                outcome, seq = Answer(first["seq"], first["result"]), first["seq"]
+            else:
+                outcome = self._run(caller, name, args, key)
+                seq = outcome.seq
         except Problem as problem:
-            await self.log.wait(self.refused(caller, name, args, problem, key))
-            raise
-        await self.log.wait(answer.seq)
-        self._retire_keys()
-        return answer
+            outcome, seq = self._refuse(caller, name, args, problem, key)
+        self.metrics.called(name if name in self.module.reducers else "", outcome)
+        self.hub.at(seq, lambda: self._finish(outcome, done))
+
+    def _refuse(
+        self, caller: Caller, name: str, args: Any, problem: Problem, key: str
+    ) -> tuple[Problem, int]:
+        try:
+            return problem, self.refused(caller, name, args, problem, key)
+        except Problem as too_many:
+            return too_many, 0
+
+    def _finish(self, outcome: Answer | Problem, done: Done) -> None:
+        if self._renewed:
+            self._retire_keys()
+        done(outcome)
 
     def refused(self, caller: Caller, name: str, args: Any, problem: Problem, key: str = "") -> int:
-        """Record a call or a read that was denied or that failed; return the record's seq."""
+        """Record a call or a read that was denied or that failed; return the record's seq.
+
+        Raises:
+            Problem: 429, too many of this caller; they are counted only.
+        """
+        if not caller.internal:
+            self.refusals.admit(caller)
         kind: Kind = "denied" if problem.denied else "failed"
         kept, told = self._kept(name, args, problem)
         return self._commit(kind, caller, name, kept, problem=told, idempotency_key=key[:LONGEST_KEY])
@@ -124,6 +172,11 @@ class Twin:
         unknown = problem.kind == "unknown-reducer"
         long = len(codec.encode(kept)) > LONGEST_REFUSED_ARGS
         return (answers.hashed(name, args) if unknown or long else kept), told
+
+    def _suppressed(self, caller: Caller, count: int) -> None:
+        """Record how many refusals of a caller were not recorded one by one."""
+        problem = {"type": "/problems/too-many", "detail": "Refusals that were counted only."}
+        self._commit("denied", caller, "", {"suppressed": count}, problem=problem)
 
     def noted(self, caller: Caller, name: str, args: dict[str, Any]) -> int:
         """Record a read; return the record's seq."""
@@ -202,7 +255,7 @@ class Twin:
         )
         self.log.append(record)
         changes = self.state.apply(effects)
-        if changes:
+        if changes and self.hub.subscriptions:
             self.hub.at(seq, lambda: self.hub.publish(seq, changes))
         return seq
 

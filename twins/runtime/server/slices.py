@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiohttp import web
-
 from twins.runtime import slices
 from twins.runtime.callers import Caller
 from twins.runtime.problems import Problem, forbidden, not_found
 from twins.runtime.rights import SLICES
 from twins.runtime.server.keys import caller_of, number, twin_of
 from twins.runtime.server.responses import answer
+from twins.runtime.server.wire import Answer, Request
 from twins.runtime.slices import Sees
 from twins.runtime.twin import Twin
 
 DEFAULT_LIMIT, LARGEST_LIMIT = 100, 1000
 
 
-async def index(request: web.Request) -> web.Response:
+async def index(request: Request) -> Answer:
     """`GET /v1/slices`."""
     twin, caller = twin_of(request), caller_of(request)
     if caller.former:
@@ -34,7 +33,7 @@ async def index(request: web.Request) -> web.Response:
     return answer({"slices": shown})
 
 
-async def objects(request: web.Request) -> web.Response:
+async def objects(request: Request) -> Answer:
     """`GET /v1/slices/<slice>/objects`."""
     twin, caller = twin_of(request), caller_of(request)
     name, after = request.match_info["slice"], request.query.get("after", "")
@@ -47,7 +46,7 @@ async def objects(request: web.Request) -> web.Response:
     return answer({"slice": name, "seq": seq, "objects": rows, "next": following})
 
 
-async def one(request: web.Request) -> web.Response:
+async def one(request: Request) -> Answer:
     """`GET /v1/slices/<slice>/objects/<id>`."""
     twin, caller = twin_of(request), caller_of(request)
     name, id_ = request.match_info["slice"], request.match_info["id"]
