@@ -95,8 +95,7 @@ class Reducer:
         except (msgspec.ValidationError, RecursionError) as error:
             detail = str(error).replace("$.", "").replace("`$`", "the arguments")
             raise invalid(f"{self.name}: {detail}.") from None
-        fields = msgspec.structs.fields(self.arguments)
-        return {f.name: getattr(converted, f.name) for f in fields}
+        return {name: getattr(converted, name) for name in self.arguments.__struct_fields__}
 
     def kept(self, args: Any) -> Any:
         """The arguments of a refused call as its record keeps them; by their hash if they do not fit."""
