@@ -1,4 +1,4 @@
-"""A twin that is served by either wire inside the test's own process, with limits that a test can wait for."""
+"""A twin that either wire serves inside the test's own process, with limits that a test can wait for."""
 
 from __future__ import annotations
 
@@ -96,11 +96,12 @@ async def served(wire: str, **limits: Any) -> AsyncIterator[Served]:
         connector = aiohttp.UnixConnector(str(machine.socket))
         async with aiohttp.ClientSession(connector=connector) as session:
             yield Served(machine, twin, serving, session)
+    finally:
         async with asyncio.TaskGroup() as ending:
             ending.create_task(serving.stop(drain=True))
             ending.create_task(app.close())
-    finally:
         await twin.close()
+        sock.close()
         shutil.rmtree(directory)
 
 

@@ -54,10 +54,8 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        self.force_close()
-        return _plain(
-            refusal(Problem(status, "bad-request", "This is not an HTTP request that can be read."))
-        )
+        text = "This is not an HTTP request that can be read."
+        return _last(refusal(Problem(status, "bad-request", text)))
 
 
 class _Server(web.Server):
@@ -120,8 +118,7 @@ class AiohttpWire:
         try:
             found = await self._read(request)
         except Problem as problem:
-            connection.force_close()
-            return _plain(refusal(problem))
+            return _last(refusal(problem))
         wants = request.headers.get("Upgrade", "").lower()
         if request.method == "GET" and wants == "websocket":
             outcome = self.application.upgrade(found)
@@ -129,10 +126,7 @@ class AiohttpWire:
         answer = await self._ask(found)
         if isinstance(answer, Stream):
             return await self._stream(request, answer)
-        response = _plain(answer)
-        if self._ending:
-            response.force_close()
-        return response
+        return _last(answer) if self._ending else _plain(answer)
 
     async def _read(self, request: web.BaseRequest) -> Request:
         """The whole request.
@@ -252,6 +246,13 @@ def _plain(answer: Answer) -> web.Response:
     """An answer that nobody between may keep."""
     headers = {"Cache-Control": "no-store", "Content-Type": answer.content_type, **answer.headers}
     return web.Response(status=answer.status, body=answer.body, headers=headers)
+
+
+def _last(answer: Answer) -> web.Response:
+    """As `_plain`, and the connection's last one."""
+    response = _plain(answer)
+    response.force_close()
+    return response
 
 
 def _too_large(limits: Limits) -> Problem:
