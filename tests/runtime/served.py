@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import uvloop
 
 from tests.runtime.machine import Machine
 from twins.runtime.module import load
@@ -22,6 +24,18 @@ from twins.runtime.server.fast import FastWire
 from twins.runtime.server.second import AiohttpWire
 from twins.runtime.server.wire import Limits, Wire
 from twins.runtime.twin import Twin
+
+
+def on_uvloop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a test on the loop on which a twin runs."""
+
+    @functools.wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(test(*args, **kwargs))
+
+    return run
+
 
 WIRES: dict[str, Callable[[App, Limits], Wire]] = {"fast": FastWire, "aiohttp": AiohttpWire}
 Live = aiohttp.ClientWebSocketResponse
@@ -105,7 +119,7 @@ async def served(wire: str, **limits: Any) -> AsyncIterator[Served]:
         shutil.rmtree(directory)
 
 
-def request(method: str, path: str, body: bytes = b"", version: str = "1.1", **headers: str) -> bytes:
+def request(method: str, path: str, body: bytes = b"", *, version: str = "1.1", **headers: str) -> bytes:
     """One request as bytes; header names are given with underscores."""
     lines = [f"{method} {path} HTTP/{version}", "Host: twin"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]

@@ -13,11 +13,10 @@ import pytest
 
 from tests.runtime.conftest import Make
 from tests.runtime.machine import Machine, grant_args, person
-from tests.runtime.served import Live, Served, applied, served, until
+from tests.runtime.served import Live, Served, applied, on_uvloop, served, until
 from twins.runtime.client import TwinError, TwinUnreachable
 from twins.runtime.subscriptions import EPOCH
 
-pytestmark = pytest.mark.asyncio
 both = pytest.mark.parametrize("wire", ["fast", "aiohttp"])
 ROUNDS = int(os.environ.get("MYCELIUM_ROUNDS", "8"))
 
@@ -38,6 +37,7 @@ async def following(ws: Live, copy: dict[str, Any], seq: int) -> dict[str, Any]:
 
 
 @both
+@on_uvloop
 async def test_a_filter_shows_what_enters_and_what_leaves(wire: str) -> None:
     async with served(wire) as twin, twin.live() as ws:
         await twin.put("a", status="open", n=1)
@@ -56,6 +56,7 @@ async def test_a_filter_shows_what_enters_and_what_leaves(wire: str) -> None:
 
 
 @both
+@on_uvloop
 async def test_of_many_filters_each_gets_its_own_and_the_fields_it_wants(wire: str) -> None:
     async with served(wire) as twin, twin.live() as ws:
         for value in (*range(20), "7", True, None):
@@ -76,6 +77,7 @@ async def test_of_many_filters_each_gets_its_own_and_the_fields_it_wants(wire: s
 
 
 @both
+@on_uvloop
 async def test_a_filter_that_does_not_fit_is_a_problem_and_the_connection_stays(wire: str) -> None:
     async with served(wire) as twin, twin.live() as ws:
         await ws.send_json({"type": "subscribe", "id": "x", "slice": "catalogue", "where": {"n": [1]}})
@@ -98,6 +100,7 @@ async def churn(twin: Served, chance: random.Random, commits: int) -> int:
 
 
 @both
+@on_uvloop
 async def test_a_reader_that_comes_back_ends_with_what_a_new_one_sees(wire: str) -> None:
     chance = random.Random(7)
     wishes: list[dict[str, Any]] = [{}, {"where": {"n": 1}}]
@@ -121,7 +124,8 @@ async def test_a_reader_that_comes_back_ends_with_what_a_new_one_sees(wire: str)
 
 @both
 @pytest.mark.parametrize("where_from", [{"from": 10**6}, {"from": 1, "epoch": EPOCH + 1}, {"from": 0}])
-async def test_a_reader_that_was_away_for_too_long_starts_anew(wire: str, where_from: dict[str, int]) -> None:
+@on_uvloop
+async def test_a_reader_that_was_away_for_too_long_starts_anew(wire: str, where_from: dict[str, Any]) -> None:
     async with served(wire) as twin, twin.live() as ws:
         await twin.put("a", n=1)
         back = await subscribe(ws, **where_from)
@@ -130,6 +134,7 @@ async def test_a_reader_that_was_away_for_too_long_starts_anew(wire: str, where_
 
 
 @both
+@on_uvloop
 async def test_without_credit_changes_are_merged_until_there_is_some(wire: str) -> None:
     async with served(wire) as twin, twin.live() as ws:
         await twin.put("kept", n=0)
@@ -149,17 +154,20 @@ async def test_without_credit_changes_are_merged_until_there_is_some(wire: str) 
 
 
 @both
+@on_uvloop
 async def test_a_slow_reader_delays_nobody_and_catches_up(wire: str) -> None:
     async with served(wire, waiting_bytes=20_000) as twin, twin.live() as slow, twin.live() as quick:
-        slow_transport = slow.get_extra_info("transport") or slow._conn.transport  # type: ignore[union-attr]
+        slow_transport: Any = slow._conn.transport  # type: ignore[union-attr]
         await subscribe(slow)
         await subscribe(quick)
         slow_transport.pause_reading()
-        seqs = [(await twin.put(f"o{n % 20}", text="x" * 20_000, n=n))["seq"] for n in range(120)]
-        got = [(await until(quick, "tx"))[-1] for _ in seqs]
+        seqs, got = [], []
+        for n in range(120):
+            seqs.append((await twin.put(f"o{n % 20}", text="x" * 20_000, n=n))["seq"])
+            got.append((await until(quick, "tx"))[-1])
         assert [message["seq"] for message in got] == seqs
         slow_transport.resume_reading()
-        messages = []
+        messages: list[dict[str, Any]] = []
         while not messages or messages[-1]["seq"] < seqs[-1]:
             messages.append(json.loads(await slow.receive_str(timeout=30)))
         assert len(messages) < len(seqs)
@@ -168,6 +176,7 @@ async def test_a_slow_reader_delays_nobody_and_catches_up(wire: str) -> None:
 
 
 @both
+@on_uvloop
 async def test_a_reader_too_slow_for_what_is_held_starts_anew(wire: str) -> None:
     async with served(wire) as twin, twin.live() as ws:
         await twin.put("old", n=1)
@@ -182,20 +191,22 @@ async def test_a_reader_too_slow_for_what_is_held_starts_anew(wire: str) -> None
 
 
 @both
+@on_uvloop
 async def test_a_reader_that_reads_nothing_for_long_is_sent_away(wire: str) -> None:
-    async with served(wire, stall_seconds=0.3, idle_seconds=0.5, waiting_bytes=1000) as twin:
-        async with twin.live() as ws:
-            await subscribe(ws)
-            ws._conn.transport.pause_reading()  # type: ignore[union-attr]
-            for n in range(60):
-                await twin.put(f"o{n}", text="x" * 20_000)
-            async with asyncio.timeout(20):
-                while twin.twin.hub.subscriptions:  # noqa: ASYNC110
-                    await asyncio.sleep(0.02)
-            ws._conn.transport.resume_reading()  # type: ignore[union-attr]
+    limits = {"stall_seconds": 0.3, "idle_seconds": 0.5, "waiting_bytes": 1000}
+    async with served(wire, **limits) as twin, twin.live() as ws:
+        await subscribe(ws)
+        ws._conn.transport.pause_reading()  # type: ignore[union-attr]
+        for n in range(60):
+            await twin.put(f"o{n}", text="x" * 20_000)
+        async with asyncio.timeout(20):
+            while twin.twin.hub.subscriptions:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        ws._conn.transport.resume_reading()  # type: ignore[union-attr]
 
 
 @both
+@on_uvloop
 async def test_calls_over_a_socket_are_acknowledged_together_when_they_are_on_disk(wire: str) -> None:
     async with served(wire) as twin, twin.live() as ws:
         for n in range(50):
@@ -238,6 +249,7 @@ async def events(twin: Served, query: str, **headers: str) -> AsyncIterator[tupl
 
 
 @both
+@on_uvloop
 async def test_events_are_the_same_stream_as_a_socket(wire: str) -> None:
     async with served(wire) as twin, twin.live() as ws:
         await twin.put("a", status="open")
@@ -262,6 +274,7 @@ async def test_events_are_the_same_stream_as_a_socket(wire: str) -> None:
 
 
 @both
+@on_uvloop
 async def test_a_revoke_ends_the_events_with_its_code(wire: str) -> None:
     async with served(wire) as twin:
         reader = person("twin")
@@ -277,6 +290,7 @@ async def test_a_revoke_ends_the_events_with_its_code(wire: str) -> None:
 
 
 @both
+@on_uvloop
 async def test_a_silent_stream_is_kept_alive(wire: str) -> None:
     async with served(wire, ping_seconds=0.2, idle_seconds=0.5) as twin:
         wanted = {"Accept": "text/event-stream", **twin.headers}
@@ -286,6 +300,7 @@ async def test_a_silent_stream_is_kept_alive(wire: str) -> None:
 
 
 @both
+@on_uvloop
 async def test_metrics_count_what_happened_for_whoever_may_read_the_audit(wire: str) -> None:
     async with served(wire) as twin:
         await twin.put("a", n=1)
@@ -300,9 +315,9 @@ async def test_metrics_count_what_happened_for_whoever_may_read_the_audit(wire: 
 
 
 @both
+@on_uvloop
 async def test_a_caller_refused_too_often_is_told_to_wait_and_recorded_in_one_record(wire: str) -> None:
     async with served(wire) as twin:
-        headers = {"Authorization": f"Bearer {person('twin').token(twin.machine.id)}"}
         reader = person("twin")
         await twin.call("grant", **grant_args(reader))
         headers = {"Authorization": f"Bearer {reader.token(twin.machine.id)}"}
@@ -332,6 +347,7 @@ async def recorded(twin: Served) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("wire", ["fast", "aiohttp"])
+@on_uvloop
 async def test_a_twin_told_to_end_answers_everybody_whom_it_let_in(make: Make, wire: str) -> None:
     machine = make().start("--wire", wire)
     acknowledged: set[str] = set()

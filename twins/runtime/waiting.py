@@ -37,6 +37,7 @@ class Waiting:
             self._began = time.perf_counter()
         self._actions.append((seq, action))
         durable = self._log.durable
+        self._settled = self._settled or durable
         if self._actions[0][0] <= durable:
             self.advance(durable)
 
