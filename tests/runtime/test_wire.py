@@ -169,6 +169,14 @@ async def test_who_is_too_slow_is_sent_away(wire: str) -> None:
 
 
 @on_uvloop
+async def test_a_twin_that_nobody_asked_for_long_answers_the_next(wire: str) -> None:
+    async with served(wire, header_seconds=0.2, body_seconds=0.2, idle_seconds=0.2) as twin:
+        for _ in range(2):
+            assert (await one(twin, LAST))[2] == OK
+            await asyncio.sleep(0.5)
+
+
+@on_uvloop
 async def test_more_connections_than_fit_are_told_to_come_back(wire: str) -> None:
     async with served(wire, connections=3) as twin:
         path = str(twin.machine.socket)

@@ -13,7 +13,7 @@ from twins.runtime.server.outlet import Outlet, pump_events, pump_frames
 from twins.runtime.server.responses import refusal
 from twins.runtime.server.wire import Answer, Application, Limits, Listener, Reply, Request, Stream
 
-ENDING_SECONDS, QUIET_SECONDS = 5.0, 0.1
+ENDING_SECONDS, FRESH_SECONDS, QUIET_SECONDS = 5.0, 2.0, 0.05
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -107,7 +107,9 @@ class AiohttpWire:
             sock.setblocking(False)
             await loop.connect_accepted_socket(self._server, sock)
         self._queue.close()
-        await asyncio.sleep(QUIET_SECONDS)
+        deadline = loop.time() + FRESH_SECONDS
+        while self.connections and loop.time() < deadline:  # noqa: ASYNC110 - aiohttp has no event for it
+            await asyncio.sleep(QUIET_SECONDS)
         self._server.pre_shutdown()
         await self._server.shutdown(ENDING_SECONDS)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import select
 from collections import deque
 from enum import Enum
-from functools import lru_cache
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from httptools import (
@@ -18,6 +17,7 @@ from httptools import (
 )
 
 from twins.runtime.problems import Problem
+from twins.runtime.server.fast.exchange import Exchange, head_of
 from twins.runtime.server.fast.message import Message, headers_too_large
 from twins.runtime.server.fast.streaming import Streaming
 from twins.runtime.server.fast.websocket import hand_over
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from twins.runtime.server.fast.wire import FastWire
 
 METHOD = re.compile(rb"\s*[A-Z-]{1,20} /")
+FRESH_SECONDS = 2.0
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -42,31 +43,6 @@ class Phase(Enum):
 
 
 HEAD, BODY, WORK, IDLE, OVER = Phase
-
-
-@lru_cache(256)
-def head_of(status: int, content_type: str) -> bytes:
-    """The first lines of an answer, which nobody between may keep."""
-    phrase = HTTPStatus(status).phrase
-    return (
-        f"HTTP/1.1 {status} {phrase}\r\nCache-Control: no-store\r\nContent-Type: {content_type}\r\n".encode()
-    )
-
-
-class Exchange:
-    """One request and, once it was called with it, its answer."""
-
-    __slots__ = ("_http", "answer", "bare", "keep")
-
-    def __init__(self, http: Http, keep: bool, bare: bool) -> None:
-        self._http = http
-        self.keep = keep
-        self.bare = bare
-        self.answer: Answer | Stream | None = None
-
-    def __call__(self, answer: Answer | Stream) -> None:
-        self.answer = answer
-        self._http.flush()
 
 
 class Http(asyncio.Protocol):
@@ -90,8 +66,9 @@ class Http(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self.transport.set_write_buffer_limits(self._wire.limits.waiting_bytes)
+        # The wire's own clock stands still while nobody is connected.
+        self.since = self._wire.loop.time()
         self._wire.enter(self)
-        self.since = self._wire.now
         if self._wire.is_full:
             self._refuse(
                 Problem(503, "too-many", "Too many connections are open.", headers={"Retry-After": "1"})
@@ -175,7 +152,7 @@ class Http(asyncio.Protocol):
             return
         keep = self._parser.should_keep_alive() and not upgrading
         self._deaf = not keep
-        exchange = Exchange(self, keep, request.method == "HEAD")
+        exchange = Exchange(self.flush, keep, request.method == "HEAD")
         self._exchanges.append(exchange)
         self._wire.application.handle(request, exchange)
 
@@ -184,7 +161,7 @@ class Http(asyncio.Protocol):
         request, self._upgrading = self._upgrading, None
         if request is None or self._exchanges:
             return
-        exchange = Exchange(self, keep=False, bare=False)
+        exchange = Exchange(self.flush, keep=False, bare=False)
         if request.headers.get("upgrade", "").lower() != "websocket":
             self._exchanges.append(exchange)
             self._wire.application.handle(request, exchange)
@@ -241,7 +218,7 @@ class Http(asyncio.Protocol):
 
     def _refuse(self, problem: Problem) -> None:
         """Answer what cannot be read on from, after what was asked before it."""
-        exchange = Exchange(self, keep=False, bare=False)
+        exchange = Exchange(self.flush, keep=False, bare=False)
         self._exchanges.append(exchange)
         self._deaf = True
         if self.phase is not OVER:
@@ -287,8 +264,18 @@ class Http(asyncio.Protocol):
     def end_if_quiet(self, now: float) -> None:
         if self._streaming is not None:
             self._streaming.end()
-        elif self.phase in (IDLE, OVER) or (self.phase is HEAD and not self._message.target):
+        elif not self._has_more() and (self.phase in (IDLE, OVER) or self._is_silent(now)):
             self.transport.close()
+
+    def _is_silent(self, now: float) -> bool:
+        """Whether a peer that has asked for nothing yet had the time to."""
+        return self.phase is HEAD and not self._message.target and now - self.since > FRESH_SECONDS
+
+    def _has_more(self) -> bool:
+        """Whether something that the peer sent has not been read yet."""
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(poll.poll(0))
 
     def abort(self) -> None:
         self.transport.abort()
