@@ -9,7 +9,6 @@ from pathlib import Path
 import uvloop
 
 from tests.runtime.machine import SLICES, entry, person
-from twins.runtime.callers import authenticate
 from twins.runtime.init import create
 from twins.runtime.module import load
 from twins.runtime.twin import Twin
@@ -35,7 +34,7 @@ class Inside:
     async def _rate(self, in_flight: int, seconds: float, saturated: bool) -> float:
         twin = Twin(self._directory, load("twin"))
         twin.start()
-        caller = authenticate(f"Bearer {self._owner.token(twin.id)}", twin.state, twin.id, twin.identity.x)
+        caller = twin.callers.authenticate(f"Bearer {self._owner.token(twin.id)}")
         end, count = time.perf_counter() + seconds, 0
 
         async def commit(number: int) -> None:

@@ -33,6 +33,7 @@ async def connected(machine: Machine, token: str) -> AsyncIterator[Socket]:
     async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(machine.socket))) as session:
         headers = {"Authorization": f"Bearer {token}"}
         async with session.ws_connect("http://twin/v1/live", headers=headers) as ws:
+            assert (await ws.receive_json())["type"] == "hello"
             yield ws
 
 
@@ -63,12 +64,12 @@ async def rest(ws: Socket) -> tuple[list[dict[str, Any]], int | None]:
 
 
 async def test_rows_come_first_and_then_each_commit_once_and_in_order(twin: Machine) -> None:
-    many = [{"id": f"o{n:03}", "body": {}} for n in range(450)]
+    many = [{"id": f"o{n:04}", "body": {}} for n in range(1250)]
     await asyncio.to_thread(twin.mine.call, "put_many", {"slice": "catalogue", "objects": many})
     async with connected(twin, twin.owner.token(twin.id)) as ws:
         await ws.send_json({"type": "subscribe", "id": "x", "slice": "catalogue"})
         first = await until(ws, "applied")
-        assert [len(message["rows"]) for message in first[:-1]] == [200, 200, 50]
+        assert [len(message["rows"]) for message in first[:-1]] == [500, 500, 250]
         assert [row["id"] for message in first[:-1] for row in message["rows"]] == [one["id"] for one in many]
         assert (first[-1]["id"], first[-1]["seq"], first[-1]["grant"]) == ("x", 3, None)
         seqs = [await put(twin, "new"), await put(twin, "new", n=1)]

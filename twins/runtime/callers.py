@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from dataclasses import dataclass
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
-from twins.runtime.identity import identity_of
+from twins.runtime import codec
+from twins.runtime.identity import KEY as TWIN
+from twins.runtime.identity import TABLE as IDENTITY
 from twins.runtime.problems import unauthorized
-from twins.runtime.state import State
+from twins.runtime.state import Change, State
 from twins.runtime.tokens import TokenRefused, issuer, verify
 
 KEYS = "key"
 FORMER = "former"
+DECIDING = frozenset({KEYS, FORMER, IDENTITY})
+LONGEST_TOKEN = 4096
+MOST_KNOWN = 4096
 ROLES = ("owner", "admin")
 _LOCAL = re.compile(r"(user|agent):[A-Za-z0-9._-]{1,64}")
 _RESERVED = frozenset({"agent:sense", "agent:clock", "agent:vault"})
@@ -30,6 +40,7 @@ class Caller:
         internal: a part of the runtime itself, which no token can name.
         x: the public key that verified the token.
         vouched: the twin itself signed the token.
+        proof: the row that held the key, as it was then.
     """
 
     id: str
@@ -40,8 +51,9 @@ class Caller:
     internal: bool = False
     x: str = ""
     vouched: bool = False
+    proof: bytes = field(default=b"", repr=False)
 
-    @property
+    @cached_property
     def is_twin(self) -> bool:
         return self.id.startswith("twin:")
 
@@ -55,49 +67,85 @@ def is_current(caller: Caller, state: State) -> bool:
     """Whether the key that verified the caller's token is still the key of whoever signed it."""
     if caller.internal:
         return True
-    if caller.vouched:
-        return identity_of(state).x == caller.x
-    key = state.get(KEYS, caller.id)
-    return key is not None and key["x"] == caller.x
+    table, key = (IDENTITY, TWIN) if caller.vouched else (KEYS, caller.id)
+    row = state.raw(table, key)
+    if row == caller.proof:
+        return True
+    return row is not None and codec.decode(row)["x"] == caller.x
 
 
-def authenticate(header: str, state: State, twin_id: str, own_x: str) -> Caller:
-    """The caller whom an `Authorization` header names.
+class Callers:
+    """Who is behind a token; tokens that held are known until they end or any key changes."""
 
-    Raises:
-        Problem: 401, always the same, for every reason.
-    """
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise unauthorized()
-    try:
-        return _identify(token.strip(), state, twin_id, own_x)
-    except TokenRefused:
-        raise unauthorized() from None
+    def __init__(self, state: State, twin_id: str) -> None:
+        self._state = state
+        self._twin_id = twin_id
+        self._known: OrderedDict[bytes, Caller] = OrderedDict()
+        self.hits = 0
+        self.misses = 0
+        state.observers.append(self._observe)
+
+    def authenticate(self, header: str) -> Caller:
+        """The caller whom an `Authorization` header names.
+
+        Raises:
+            Problem: 401, always the same, for every reason.
+        """
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not 0 < len(token) <= LONGEST_TOKEN:
+            raise unauthorized()
+        digest = hashlib.sha256(token.encode()).digest()
+        caller = self._known.get(digest)
+        if caller is None or caller.expires <= time.time():
+            return self._learn(digest, token.strip())
+        self.hits += 1
+        self._known.move_to_end(digest)
+        return caller
+
+    def _learn(self, digest: bytes, token: str) -> Caller:
+        self.misses += 1
+        try:
+            caller = _identify(token, self._state, self._twin_id)
+        except TokenRefused:
+            raise unauthorized() from None
+        self._known[digest] = caller
+        if len(self._known) > MOST_KNOWN:
+            self._known.popitem(last=False)
+        return caller
+
+    def _observe(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if change.table in DECIDING:
+                self._known.clear()
 
 
-def _identify(token: str, state: State, twin_id: str, own_x: str) -> Caller:
+def _identify(token: str, state: State, twin_id: str) -> Caller:
     name = issuer(token)
     if name in _RESERVED:
         raise TokenRefused
     if name == f"twin:{twin_id}":
-        return _vouched(token, twin_id, own_x)
-    known, former = state.get(KEYS, name), state.get(FORMER, name)
-    key = known or former
-    if key is None:
+        return _vouched(token, state, twin_id)
+    known = state.raw(KEYS, name)
+    row = known or state.raw(FORMER, name)
+    if row is None:
         raise TokenRefused
-    claims = verify(token, key["x"], twin_id)
+    x = codec.decode(row)["x"]
+    claims = verify(token, x, twin_id)
     act = claims.get("act", "")
     if claims["sub"] != name or not isinstance(act, str) or len(act) > 100:
         raise TokenRefused
     act = act if name.startswith("twin:") else ""
-    return Caller(name, act=act, former=known is None, expires=claims["exp"], x=key["x"])
+    return Caller(name, act=act, former=known is None, expires=claims["exp"], x=x, proof=row)
 
 
-def _vouched(token: str, twin_id: str, own_x: str) -> Caller:
+def _vouched(token: str, state: State, twin_id: str) -> Caller:
     """A caller for whom the twin itself signed, on the machine where its key lies."""
-    claims = verify(token, own_x, twin_id)
+    row = state.raw(IDENTITY, TWIN)
+    if row is None:
+        raise TokenRefused
+    x = codec.decode(row)["x"]
+    claims = verify(token, x, twin_id)
     name, role = claims["sub"], claims.get("role", "")
     if _LOCAL.fullmatch(name) is None or name in _RESERVED or role not in ("", *ROLES):
         raise TokenRefused
-    return Caller(name, role=role, expires=claims["exp"], x=own_x, vouched=True)
+    return Caller(name, role=role, expires=claims["exp"], x=x, vouched=True, proof=row)

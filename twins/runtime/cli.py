@@ -114,6 +114,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PORT",
         help="TCP port for senses besides 80 and 443, or any",
     )
+    made.add_argument(
+        "--wire", choices=("fast", "aiohttp"), default="fast", help="what speaks HTTP (default: fast)"
+    )
     made.add_argument("--idle", type=float, metavar="SECONDS", help="end after so long without a caller")
 
     made = command(
@@ -183,6 +186,8 @@ def _serve(options: argparse.Namespace) -> int:
         allow=options.allow,
         module=options.module,
         policy=_policy(options),
+        wire=options.wire,
+        own=options.fd is None,
     )
 
 

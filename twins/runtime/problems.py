@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 TITLES = {
@@ -23,6 +24,8 @@ TITLES = {
     "idempotency-key-reused": "The idempotency key was used for another call",
     "conflict": "It does not fit what is there",
     "too-slow": "The request took too long",
+    "too-many": "Too many requests",
+    "upgrade-required": "This address speaks another protocol",
     "internal": "The twin could not do this",
     "log-damaged": "The twin's log is damaged, so it takes no writes",
     "moved": "The twin is kept elsewhere",
@@ -30,10 +33,16 @@ TITLES = {
 
 
 class Problem(Exception):
-    """A refusal with its HTTP status; `kind` is the last part of the problem's type URI."""
+    """A refusal with its HTTP status; `kind` is the last part of the problem's type URI.
 
-    def __init__(self, status: int, kind: str, detail: str, **members: str) -> None:
+    `headers` go with it where it is an HTTP answer; `members` are further ones of the problem itself.
+    """
+
+    def __init__(
+        self, status: int, kind: str, detail: str, headers: Mapping[str, str] | None = None, **members: str
+    ) -> None:
         super().__init__(detail)
+        self.headers = headers or {}
         self.status = status
         self.kind = kind
         self.detail = detail

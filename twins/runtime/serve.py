@@ -19,9 +19,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from aiohttp import web
+import uvloop
 from setproctitle import setproctitle
 
 import twins.runtime.modules.keyuse
@@ -35,17 +35,23 @@ from twins.runtime.log.damage import LogDamaged, LogMissing
 from twins.runtime.log.epoch import TwinMoved
 from twins.runtime.module import ModuleMissing, load
 from twins.runtime.senses.runner import Runner
-from twins.runtime.server.app import build
-from twins.runtime.server.responses import Handler
+from twins.runtime.server.app import App
+from twins.runtime.server.fast import FastWire
+from twins.runtime.server.wire import Wire
 from twins.runtime.twin import Twin
 
 # As sysexits.h has them.
 EXIT_DAMAGED, EXIT_UNAVAILABLE, EXIT_LOCKED = 65, 69, 75
-KEEPALIVE_SECONDS = 5.0
-SHUTDOWN_SECONDS = 5.0
-HURRIED_SECONDS = 0.5
-GRACE_SECONDS = 0.05
 logger = logging.getLogger(__name__)
+
+
+class Options(NamedTuple):
+    """How a twin is served; see `run`."""
+
+    idle_seconds: float | None
+    allow: Sequence[str]
+    wire: str
+    own: bool
 
 
 class TwinLocked(Exception):
@@ -60,12 +66,16 @@ def run(
     allow: Sequence[str] = (),
     module: str = "twin",
     policy: sandbox.Policy | None = None,
+    wire: str = "fast",
+    own: bool = False,
 ) -> int:
     """Serve a twin on a listening socket until SIGTERM, or until nobody was there for `idle_seconds`.
 
     Args:
         allow: private networks that senses may reach.
         policy: the sandbox that the process enters before it reads anything of the twin.
+        wire: `fast`, or `aiohttp` for the second implementation.
+        own: nobody else holds the socket; otherwise who comes at the end is left in its queue.
 
     Returns:
         An exit code: 0 after a clean end, 65 for a log of which nothing can be read, 69 when keys, module or
@@ -80,7 +90,9 @@ def run(
         loaded = load(module)
         directory = sandbox.enter(directory, policy)
         with locked(directory):
-            asyncio.run(_serve(directory, Twin(directory, loaded), sock, idle_seconds, allow))
+            options = Options(idle_seconds, allow, wire, own)
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_serve(directory, Twin(directory, loaded), sock, options))
     except TwinLocked as error:
         return _failed(directory, error, EXIT_LOCKED)
     except LogDamaged as error:
@@ -116,76 +128,57 @@ def locked(directory: Path) -> Iterator[None]:
         os.close(fd)
 
 
-async def _serve(
-    directory: Path, twin: Twin, sock: socket.socket, idle_seconds: float | None, allow: Sequence[str]
-) -> None:
+async def _serve(directory: Path, twin: Twin, sock: socket.socket, options: Options) -> None:
     setproctitle(f"mycelium-twin {twin.identity.slug}")
     twin.start()
-    expiry, runner, keeper = Expiry(twin), Runner(twin, allow), Keeper(twin, directory)
-    presence = Presence()
-    app = build(twin)
-    app.middlewares.append(presence.middleware)
-    server = web.AppRunner(
-        app,
-        access_log=None,
-        handle_signals=False,
-        keepalive_timeout=KEEPALIVE_SECONDS,
-        shutdown_timeout=SHUTDOWN_SECONDS,
-    )
-    await server.setup()
-    site = web.SockSite(server, sock)
-    await site.start()
+    expiry, runner, keeper = Expiry(twin), Runner(twin, options.allow), Keeper(twin, directory)
+    app = App(twin)
+    wire = _wire(options.wire, app)
+    presence = Presence(app, wire, runner)
+    await wire.start(sock)
     try:
-        idle = await presence.until_over(server, runner, idle_seconds)
-        await site.stop()
-        # Whoever connected just before is answered, also when the process was told to end.
-        await _serve_late_callers(server, SHUTDOWN_SECONDS if idle else HURRIED_SECONDS)
+        await presence.until_over(options.idle_seconds)
+        async with asyncio.TaskGroup() as ending:
+            ending.create_task(wire.stop(drain=options.own))
+            ending.create_task(app.close())
     finally:
-        await server.cleanup()
         await runner.close()
         await expiry.close()
         await keeper.close()
         await twin.close()
 
 
-async def _serve_late_callers(server: web.AppRunner, seconds: float) -> None:
-    """Answer whoever connected at the very moment at which the twin stopped to listen."""
-    deadline = time.monotonic() + seconds
-    await asyncio.sleep(GRACE_SECONDS)
-    while server.server is not None and server.server.connections and time.monotonic() < deadline:  # noqa: ASYNC110
-        await asyncio.sleep(GRACE_SECONDS)
+def _wire(name: str, app: App) -> Wire:
+    if name == "aiohttp":
+        from twins.runtime.server.second import AiohttpWire
+
+        return AiohttpWire(app)
+    return FastWire(app)
 
 
 class Presence:
     """Whether somebody is there, and whether it is time to end."""
 
-    def __init__(self) -> None:
-        self._last = time.monotonic()
+    def __init__(self, app: App, wire: Wire, runner: Runner) -> None:
+        self._app = app
+        self._wire = wire
+        self._runner = runner
         self._told = asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._told.set)
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             loop.add_signal_handler(signal.SIGINT, self._told.set)
 
-    @property
-    def middleware(self) -> Any:
-        @web.middleware
-        async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
-            self._last = time.monotonic()
-            return await handler(request)
-
-        return note
-
-    async def until_over(self, server: web.AppRunner, runner: Runner, idle_seconds: float | None) -> bool:
-        """Return when the process was told to end, or true when it has been idle for long enough."""
+    async def until_over(self, idle_seconds: float | None) -> None:
+        """Return when the process was told to end, or when nobody was there for long enough."""
         step = None if idle_seconds is None else max(min(idle_seconds / 4, 1.0), 0.05)
+        last, served = time.monotonic(), 0
         while not self._told.is_set():
             try:
                 async with asyncio.timeout(step):
                     await self._told.wait()
             except TimeoutError:
-                if runner.busy or (server.server is not None and server.server.connections):
-                    self._last = time.monotonic()
-                elif idle_seconds is not None and time.monotonic() - self._last >= idle_seconds:
-                    return True
-        return False
+                if self._runner.busy or self._wire.connections or self._app.served != served:
+                    last, served = time.monotonic(), self._app.served
+                elif idle_seconds is not None and time.monotonic() - last >= idle_seconds:
+                    return

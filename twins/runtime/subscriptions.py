@@ -1,154 +1,250 @@
 """Subscriptions: rows of a slice as they are, then every commit that touches them, in commit order.
 
-The right is asked again for every delivery, so nothing of a commit after a revoke can leave.
+The right is asked again for every delivery, so nothing of a commit after a revoke can leave. A reader that
+is slow, or gave few credits, gets fewer messages with the latest value of each object; it delays nobody.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
+
+import msgspec
 
 from twins.runtime import codec
 from twins.runtime.authz import tuples
-from twins.runtime.callers import FORMER, KEYS, Caller
-from twins.runtime.identity import TABLE as IDENTITY
+from twins.runtime.callers import DECIDING as DECIDING_KEYS
+from twins.runtime.callers import Caller
+from twins.runtime.feeds import Feed, Feeds, View, chunks, tx_tail
+from twins.runtime.metrics import Metrics
 from twins.runtime.module import Visible
+from twins.runtime.outbox import Connection, Message, Subscription, Wish
 from twins.runtime.rights import Rights
-from twins.runtime.slices import TABLE_PREFIX, Row, Sees, object_of, row_json, rows_of
+from twins.runtime.slices import TABLE_PREFIX, Sees, changes_since, table_of
 from twins.runtime.state import Change, State
+from twins.runtime.waiting import Waiting
 
 REVOKED = 4403
 EXPIRED = 4408
-CHUNK = 200
-DECIDING = frozenset({tuples.TABLE, KEYS, FORMER, IDENTITY})
+DECIDING = DECIDING_KEYS | {tuples.TABLE}
+Checked = dict[tuple[int, str], bool]
 
 
-class Connection(Protocol):
-    """Where frames go; `close` ends it after nothing more of what waits has left."""
+class Log(Protocol):
+    """What the hub asks of the commitlog."""
 
-    caller: Caller
+    @property
+    def seq(self) -> int: ...
 
-    def send(self, frames: Iterable[bytes]) -> None: ...
+    @property
+    def durable(self) -> int: ...
 
-    def close(self, code: int, reason: str) -> None: ...
-
-
-@dataclass(frozen=True)
-class Subscription:
-    """One connection's interest in one slice, from the record `since` on."""
-
-    id: str
-    slice: str
-    connection: Connection
-    since: int
+    @property
+    def epoch(self) -> int: ...
 
 
 class Hub:
-    """All subscriptions of a twin and the commits that wait until they are on disk."""
+    """All subscriptions of a twin."""
 
     def __init__(
-        self, state: State, rights: Rights, visible: Visible | None, durable: Callable[[], int]
+        self,
+        state: State,
+        rights: Rights,
+        visible: Visible | None,
+        log: Log,
+        metrics: Metrics,
     ) -> None:
         self._state = state
         self._rights = rights
         self._visible = visible
-        self._durable = durable
-        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
-        self._subscriptions: list[Subscription] = []
+        self._log = log
+        self._metrics = metrics
+        self._waiting = Waiting(log, metrics)
+        self._feeds = Feeds()
+        self.subscriptions: dict[Subscription, None] = {}
+        self.at = self._waiting.at
+        self.advance = self._waiting.advance
+        self.abandon = self._waiting.abandon
+        self.afterwards = self._waiting.afterwards
 
-    def at(self, seq: int, action: Callable[[], None]) -> None:
-        """Run the action when record `seq` is on disk, after everything that was to run before."""
-        self._waiting.append((seq, action))
-        self.advance(self._durable())
+    def subscribe(self, wish: Wish, connection: Connection) -> None:
+        """Send the rows, or what changed since `wish.since`, then go on with the commits after that."""
+        subscription = Subscription(wish, connection)
+        where, sees = wish.where, self._sees(connection.caller, wish.slice)
+        seen_by = connection.caller.id if sees else ""
+        key = (wish.slice, where.text if where else "", wish.fields, seen_by)
+        feed = Feed(wish.slice, View(where, sees, wish.fields), where.equality if where else None)
+        subscription.feed = self._feeds.join(subscription, key, feed)
+        self.subscriptions[subscription] = None
+        connection.subscriptions[wish.id] = subscription
+        reason = None if wish.since is None else self._resume(subscription, wish.since)
+        if wish.since is None or reason:
+            self._start(subscription, reason)
 
-    def advance(self, durable: int) -> None:
-        """Run what waited for records up to `durable`."""
-        while self._waiting and self._waiting[0][0] <= durable:
-            self._waiting.popleft()[1]()
+    def _start(self, subscription: Subscription, reason: str | None) -> None:
+        """Send everything as of now; with a reason, in place of what the reader has."""
+        subscription.restart(self._log.seq)
+        table, wish = table_of(subscription.wish.slice), subscription.wish
+        rows = [(id_, self._state.raw(table, id_)) for id_ in self._state.keys(table)]
+        seq = subscription.since
 
-    def subscribe(self, subscription: Subscription) -> None:
-        """Send the rows as of `since`, then go on with the commits after it."""
-        caller, slice_ = subscription.connection.caller, subscription.slice
-        rows = list(rows_of(self._state, slice_, self._sees(caller, slice_)))
-        grant = self._rights.active_grant(caller.id, slice_) if caller.is_twin else None
-        self._subscriptions.append(subscription)
-        self.at(subscription.since, lambda: self._begin(subscription, rows, grant))
+        def messages() -> Iterator[Message]:
+            if reason:
+                yield _message("reset", seq, {"id": wish.id, "reason": reason})
+            yield from _rows(wish.id, seq, self._seen(subscription, rows))
+            yield self._applied(subscription)
 
-    def _begin(self, subscription: Subscription, rows: list[Row], grant: dict[str, Any] | None) -> None:
-        if subscription in self._subscriptions and self._holds(subscription):
-            subscription.connection.send(_first_frames(subscription, rows, grant))
+        self._begin(subscription, messages())
+
+    def _resume(self, subscription: Subscription, since: int) -> str | None:
+        """Send what changed since a record; a reason when that is not known any more."""
+        wish, seq = subscription.wish, self._log.seq
+        if wish.epoch not in (None, self._log.epoch) or since > seq:
+            return "The twin's log is another one now."
+        # Which objects are gone is not for everybody where a module decides object by object.
+        found = None if self._visible else changes_since(self._state, wish.slice, since)
+        if found is None:
+            return "Too much has changed since."
+        subscription.restart(seq)
+        table = table_of(wish.slice)
+        rows = [(id_, self._state.raw(table, id_)) for id_ in found.updated]
+        self._begin(subscription, self._missed(subscription, rows, found.deleted))
+        return None
+
+    def _missed(
+        self, subscription: Subscription, rows: list[tuple[str, bytes | None]], gone: list[str]
+    ) -> Iterator[Message]:
+        assert subscription.feed is not None
+        id_, seq, view = subscription.wish.id, subscription.since, subscription.feed.view
+        shown = [(one, view.row(one, value)) for one, value in rows]
+        deleted = [*gone, *(one for one, row in shown if row is None)]
+        for part in chunks((row for _, row in shown if row is not None), at_least_one=True):
+            content = {"id": id_, "seq": seq, "update": list(map(msgspec.Raw, part)), "delete": deleted}
+            yield _message("resumed", seq, content)
+            deleted = []
+        yield self._applied(subscription)
+
+    def _begin(self, subscription: Subscription, messages: Iterator[Message]) -> None:
+        subscription.first = messages
+        self.at(subscription.since, lambda: self.pump(subscription))
+
+    def _seen(self, subscription: Subscription, rows: Iterable[tuple[str, bytes | None]]) -> Iterator[bytes]:
+        assert subscription.feed is not None
+        view = subscription.feed.view
+        for id_, value in rows:
+            row = view.row(id_, value)
+            if row is not None:
+                yield row
+
+    def _applied(self, subscription: Subscription) -> Message:
+        caller, wish = subscription.connection.caller, subscription.wish
+        grant = self._rights.active_grant(caller.id, wish.slice) if caller.is_twin else None
+        content = {"id": wish.id, "seq": subscription.since, "epoch": self._log.epoch, "grant": grant}
+        return _message("applied", subscription.since, content)
 
     def unsubscribe(self, connection: Connection, id_: str | None = None) -> list[Subscription]:
         """End one subscription of a connection, or all; the ended ones are returned."""
-        ended = [one for one in self._subscriptions if one.connection is connection and id_ in (None, one.id)]
-        self._subscriptions = [one for one in self._subscriptions if one not in ended]
+        mine = connection.subscriptions
+        ended = [mine.pop(one) for one in (list(mine) if id_ is None else [id_]) if one in mine]
+        for subscription in ended:
+            self._feeds.leave(subscription)
+            self.subscriptions.pop(subscription, None)
         return ended
+
+    def credit(self, subscription: Subscription, more: int) -> None:
+        """Let a subscription have more messages."""
+        if subscription.credits >= 0:
+            subscription.credits += more
+            self.pump(subscription)
+
+    def drained(self, connection: Connection) -> None:
+        """The connection takes messages again."""
+        for subscription in list(connection.subscriptions.values()):
+            self.pump(subscription)
+
+    def pump(self, subscription: Subscription) -> None:
+        """Send what waits, as far as the reader takes it."""
+        connection, checked = subscription.connection, Checked()
+        while subscription in self.subscriptions and subscription.credits and not connection.full:
+            if not self._holds(subscription, checked):
+                return
+            message = subscription.take()
+            if message is None:
+                if subscription.lost:
+                    self._start(subscription, "You were too slow for all of it.")
+                return
+            self._metrics.sent += 1
+            subscription.send(message)
 
     def publish(self, seq: int, changes: Sequence[Change]) -> None:
         """Send a commit that is on disk to everybody whom it concerns."""
         if any(change.table in DECIDING for change in changes):
             self.recheck()
-        for slice_ in {c.table for c in changes if c.table.startswith(TABLE_PREFIX)}:
-            self._deliver(seq, slice_.removeprefix(TABLE_PREFIX), [c for c in changes if c.table == slice_])
+        slices: dict[str, list[Change]] = {}
+        for change in changes:
+            if change.table.startswith(TABLE_PREFIX):
+                slices.setdefault(change.table.removeprefix(TABLE_PREFIX), []).append(change)
+        for slice_, some in slices.items():
+            checked: Checked = {}
+            for feed, mine in self._feeds.touched(slice_, some).items():
+                self._deliver(seq, feed, mine, checked)
 
     def recheck(self) -> None:
         """Close every connection with a subscription whose right has ended."""
-        for subscription in list(self._subscriptions):
-            self._holds(subscription)
+        checked: Checked = {}
+        for subscription in list(self.subscriptions):
+            self._holds(subscription, checked)
 
-    def _deliver(self, seq: int, slice_: str, changes: list[Change]) -> None:
-        for subscription in list(self._subscriptions):
-            if subscription.slice == slice_ and seq > subscription.since and self._holds(subscription):
-                sees = self._sees(subscription.connection.caller, slice_)
-                message = _tx_frame(subscription.id, seq, changes, sees)
-                if message is not None:
-                    subscription.connection.send([message])
+    def _deliver(self, seq: int, feed: Feed, changes: list[Change], checked: Checked) -> None:
+        entries = [entry for change in changes if (entry := feed.view.entry(change)) is not None]
+        if not entries:
+            return
+        tail = tx_tail(seq, entries)
+        messages: dict[bytes, Message] = {}
+        for subscription in tuple(feed.members):
+            if seq <= subscription.since or not self._holds(subscription, checked):
+                continue
+            if not subscription.is_ready:
+                subscription.hold(seq, entries)
+                self._metrics.held += 1
+                continue
+            prefix = subscription.prefix
+            message = messages.get(prefix)
+            if message is None:
+                message = messages[prefix] = Message("tx", seq, prefix + tail)
+            self._metrics.sent += 1
+            subscription.send(message)
 
-    def _holds(self, subscription: Subscription) -> bool:
-        caller, slice_ = subscription.connection.caller, subscription.slice
-        if self._rights.may_read(caller, slice_):
-            return True
+    def _holds(self, subscription: Subscription, checked: Checked) -> bool:
+        """Whether the right holds at this moment; `checked` is what was found for others in it."""
+        caller, slice_ = subscription.connection.caller, subscription.wish.slice
+        key = (id(caller), slice_)
+        allowed = checked.get(key)
+        if allowed is None:
+            allowed = checked[key] = self._rights.may_read(caller, slice_)
+        if not allowed:
+            self._cut(subscription.connection, slice_)
+        return allowed
+
+    def _cut(self, connection: Connection, slice_: str) -> None:
+        caller = connection.caller
         ended = self._rights.ended_grant(caller.id, slice_) if caller.is_twin else None
         if ended is not None and ended["status"] == "expired":
-            subscription.connection.close(EXPIRED, "The grant's window ended.")
+            connection.close(EXPIRED, "The grant's window ended.")
         else:
-            subscription.connection.close(REVOKED, "The right was revoked, or the key is no longer good.")
-        self.unsubscribe(subscription.connection)
-        return False
+            connection.close(REVOKED, "The right was revoked, or the key is no longer good.")
+        self.unsubscribe(connection)
 
     def _sees(self, caller: Caller, slice_: str) -> Sees | None:
         visible = self._visible
         return None if visible is None else lambda object_: visible(caller.id, slice_, object_)
 
 
-def _first_frames(
-    subscription: Subscription, rows: list[Row], grant: dict[str, Any] | None
-) -> Iterator[bytes]:
-    left = iter(rows)
-    while chunk := list(islice(left, CHUNK)):
-        yield codec.encode(
-            {"type": "rows", "id": subscription.id, "rows": [row_json(id_, value) for id_, value in chunk]}
-        )
-    yield codec.encode({"type": "applied", "id": subscription.id, "seq": subscription.since, "grant": grant})
+def _message(kind: str, seq: int, content: dict[str, Any]) -> Message:
+    return Message(kind, seq, codec.encode({"type": kind, **content}))
 
 
-def _tx_frame(id_: str, seq: int, changes: list[Change], sees: Sees | None) -> bytes | None:
-    """The message about a commit, or None when nothing of it is visible."""
-    parts: dict[str, list[Any]] = {"insert": [], "update": [], "delete": []}
-    for change in changes:
-        before = _seen(change.key, change.before, sees)
-        after = _seen(change.key, change.after, sees)
-        if after is not None:
-            parts["insert" if before is None else "update"].append(row_json(change.key, after))
-        elif before is not None:
-            parts["delete"].append(change.key)
-    if not any(parts.values()):
-        return None
-    return codec.encode({"type": "tx", "id": id_, "seq": seq, **parts})
-
-
-def _seen(id_: str, value: bytes | None, sees: Sees | None) -> bytes | None:
-    return value if value is not None and (sees is None or sees(object_of(id_, value))) else None
+def _rows(id_: str, seq: int, rows: Iterable[bytes]) -> Iterator[Message]:
+    start = b'{"type":"rows","id":%b,"rows":[' % codec.encode(id_)
+    for part in chunks(rows):
+        yield Message("rows", seq, b"%b%b]}" % (start, b",".join(part)))

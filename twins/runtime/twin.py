@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from twins.runtime import answers, codec
 from twins.runtime.authz.engine import Engine
 from twins.runtime.authz.model import Model
 from twins.runtime.authz.tuples import Tuples
-from twins.runtime.callers import VAULT, Caller
+from twins.runtime.callers import VAULT, Caller, Callers
 from twins.runtime.identity import Identity, identity_of
 from twins.runtime.keys import KeyStore
 from twins.runtime.log.commitlog import Commitlog
@@ -22,9 +23,11 @@ from twins.runtime.log.reader import read
 from twins.runtime.log.record import Kind, Opened, Record
 from twins.runtime.log.recovery import Recovered
 from twins.runtime.log.scan import Position, PositionUnfit
+from twins.runtime.metrics import Metrics
 from twins.runtime.module import Context, Module, ModuleMissing, Reducer
 from twins.runtime.problems import Problem, forbidden
 from twins.runtime.query import Queries
+from twins.runtime.refusals import Refusals
 from twins.runtime.rights import Rights
 from twins.runtime.sealing import seal_of
 from twins.runtime.snapshots.store import Loaded, SnapshotStore
@@ -46,6 +49,9 @@ class Answer(NamedTuple):
 
     seq: int
     result: Any
+
+
+Done = Callable[[Answer | Problem], None]
 
 
 class Twin:
@@ -72,7 +78,10 @@ class Twin:
         self.id = me.id
         self.engine = Engine(Model(module.model), self.tuples)
         self.rights = Rights(self.engine, self.state, self.id)
-        self.hub = Hub(self.state, self.rights, module.visible, lambda: self.log.durable)
+        self.callers = Callers(self.state, self.id)
+        self.metrics = Metrics()
+        self.refusals = Refusals(self._suppressed)
+        self.hub = Hub(self.state, self.rights, module.visible, self.log, self.metrics)
         # A damaged log may have lost the record that replaced the key.
         self._seed = self.keys.signing_key(me.kid) if self.log.damage is None else b""
         self._renewed = 0
@@ -120,7 +129,7 @@ class Twin:
         if self.log.damage is not None:
             logger.error("only reads are served: %s", self.log.damage)
             return
-        self.log.open(self._advance, lambda: self._seed)
+        self.log.open(self._advance, lambda: self._seed, self.hub.abandon)
         self.keys.keep_only(self.identity.kid)
         self.keys.sweep()
         if self._recovered.torn:
@@ -135,6 +144,7 @@ class Twin:
 
     async def close(self) -> None:
         """Return when everything is on disk."""
+        self.refusals.settle()
         await self.log.close()
 
     async def call(self, caller: Caller, name: str, args: Any, key: str = "") -> Answer:
@@ -146,25 +156,53 @@ class Twin:
         Raises:
             Problem: refused or failed; recorded too.
         """
+        future: asyncio.Future[Answer | Problem] = asyncio.get_running_loop().create_future()
+
+        def done(outcome: Answer | Problem) -> None:
+            if not future.done():
+                future.set_result(outcome)
+
+        self.submit(caller, name, args, key, done)
+        outcome = await future
+        if isinstance(outcome, Problem):
+            raise outcome
+        return outcome
+
+    def submit(self, caller: Caller, name: str, args: Any, key: str, done: Done) -> None:
+        """As `call`, but at once; `done` gets the answer or the problem when the record is on disk."""
+        outcome: Answer | Problem
         try:
-            first = answers.find(self.state, caller.id, key, name, args)
+            first = answers.find(self.state, caller.id, key, name, args) if key else None
             if first is not None:
-                await self.log.wait(first["seq"])
-                return Answer(first["seq"], first["result"])
-            answer = self._run(caller, name, args, key)
+                outcome, seq = Answer(first["seq"], first["result"]), first["seq"]
+            else:
+                outcome = self._run(caller, name, args, key)
+                seq = outcome.seq
         except Problem as problem:
-            await self.log.wait(self.refused(caller, name, args, problem, key))
-            raise
-        await self.log.wait(answer.seq)
-        return answer
+            outcome, seq = self._refuse(caller, name, args, problem, key)
+        self.metrics.called(name if name in self.module.reducers else "", outcome)
+        self.hub.at(seq, lambda: done(outcome), done)
+
+    def _refuse(
+        self, caller: Caller, name: str, args: Any, problem: Problem, key: str
+    ) -> tuple[Problem, int]:
+        try:
+            return problem, self.refused(caller, name, args, problem, key)
+        except Problem as other:
+            return other, 0
 
     def refused(self, caller: Caller, name: str, args: Any, problem: Problem, key: str = "") -> int:
         """Record a call or a read that was denied or that failed; return the record's seq.
 
         A log that takes no records keeps nobody from being refused.
+
+        Raises:
+            Problem: 429, too many of this caller; they are counted only.
         """
         if self.log.damage is not None:
-            return self.log.seq
+            return self.log.durable
+        if not caller.internal:
+            self.refusals.admit(caller)
         kind: Kind = "denied" if problem.denied else "failed"
         kept, told = self._kept(name, args, problem)
         return self._commit(kind, caller, name, kept, problem=told, idempotency_key=key[:LONGEST_KEY])
@@ -183,6 +221,11 @@ class Twin:
     def verify(self) -> dict[str, Any]:
         """As `verification.verify`, over what is on disk; blocking."""
         return verify(self.directory, self._seal, until=self.log.durable_end)
+
+    def _suppressed(self, caller: Caller, count: int) -> None:
+        """Record how many refusals of a caller were not recorded one by one."""
+        problem = {"type": "/problems/too-many", "detail": "Refusals that were counted only."}
+        self._commit("denied", caller, "", {"suppressed": count}, problem=problem)
 
     def noted(self, caller: Caller, name: str, args: dict[str, Any]) -> int:
         """Record a read; return the record's seq, for which nobody needs to wait.
@@ -268,7 +311,7 @@ class Twin:
         )
         self.log.append(record)
         changes = self.state.apply(effects, seq)
-        if changes:
+        if changes and self.hub.subscriptions:
             self.hub.at(seq, lambda: self.hub.publish(seq, changes))
         return seq
 

@@ -14,13 +14,24 @@ from twins.runtime.client.errors import LiveClosed, TwinError, TwinUnreachable
 LARGEST_FRAME = 64 * 1024 * 1024
 
 
-async def follow(socket_path: Path | str, token: str, slice: str) -> AsyncIterator[dict[str, Any]]:  # noqa: A002
+async def follow(
+    socket_path: Path | str,
+    token: str,
+    slice: str,  # noqa: A002 - the protocol's word
+    *,
+    where: dict[str, Any] | None = None,
+    since: int | None = None,
+    epoch: int | None = None,
+) -> AsyncIterator[dict[str, Any]]:
     """The twin's messages about one slice, as they come.
 
     Args:
         socket_path: the twin's socket.
         token: a token for it.
         slice: the slice's name.
+        where: only objects that this fits.
+        since: the seq at which an earlier connection's copy stands, of the log's life `epoch`; then
+            `resumed` brings what changed, or `reset` and `rows` everything.
 
     Raises:
         LiveClosed: the twin ended the connection; the code says why.
@@ -28,6 +39,8 @@ async def follow(socket_path: Path | str, token: str, slice: str) -> AsyncIterat
         TwinUnreachable: nobody answered.
     """
     headers = {"Authorization": f"Bearer {token}"}
+    wanted = {"where": where, "from": since, "epoch": epoch}
+    given = {name: value for name, value in wanted.items() if value is not None}
     async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket_path))) as session:
         try:
             ws = await session.ws_connect("http://twin/v1/live", headers=headers, max_msg_size=LARGEST_FRAME)
@@ -38,12 +51,14 @@ async def follow(socket_path: Path | str, token: str, slice: str) -> AsyncIterat
         except (aiohttp.ClientError, OSError) as error:
             raise TwinUnreachable(f"The twin does not answer: {error}") from None
         async with ws:
-            await ws.send_json({"type": "subscribe", "id": slice, "slice": slice})
+            await ws.send_json({"type": "subscribe", "id": slice, "slice": slice, **given})
             while True:
                 message = await ws.receive()
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     raise LiveClosed(*_closing(message, ws))
-                yield _checked(json.loads(message.data))
+                told = _checked(json.loads(message.data))
+                if told["type"] != "hello":
+                    yield told
 
 
 def _closing(message: aiohttp.WSMessage, ws: aiohttp.ClientWebSocketResponse) -> tuple[int, str]:

@@ -22,7 +22,7 @@ from twins.runtime.log.recovery import Recovered, Replay, recover
 from twins.runtime.log.scan import Position, Scan
 from twins.runtime.log.seal import Seal
 from twins.runtime.log.segments import SEGMENT_BYTES, Header, twin_bytes
-from twins.runtime.log.writer import Callback, Writer
+from twins.runtime.log.writer import Callback, Heard, Writer
 from twins.runtime.problems import Problem
 
 logger = logging.getLogger(__name__)
@@ -95,12 +95,18 @@ class Commitlog:
                 )
         return found
 
-    def open(self, on_durable: Callable[[int], None], signer: Signer) -> None:
+    def open(
+        self,
+        on_durable: Callable[[int], None],
+        signer: Signer,
+        on_refused: Callable[[Problem], None] = lambda _: None,
+    ) -> None:
         """Begin to write after the last whole record; needs a running loop. A damaged log stays as it is.
 
         Args:
             on_durable: called with the last seq that is on disk, whenever it grew.
             signer: gives the seed of the twin's signing key.
+            on_refused: called once, when the log takes no more records.
 
         Raises:
             TwinMoved: a newer copy of this twin has written.
@@ -122,9 +128,8 @@ class Commitlog:
             on_durable(seq)
 
         disk = self._open_disk(segments.folder_of(self._directory))
-        self._writer = Writer(
-            self._directory, self._seal, end, self._fence, disk, durable, self._segment_bytes
-        )
+        heard = Heard(durable, on_refused)
+        self._writer = Writer(self._directory, self._seal, end, self._fence, disk, heard, self._segment_bytes)
         self.checkpoints.start(signer)
 
     def _found(self) -> Recovered:
@@ -136,6 +141,11 @@ class Commitlog:
     def seq(self) -> int:
         """The last record's seq, on disk or on the way."""
         return self._found().end.seq if self._writer is None else self._writer.seq
+
+    @property
+    def epoch(self) -> int:
+        """Which life of the log the seqs belong to."""
+        return self._found().end.header.epoch if self._fence is None else self._fence.epoch
 
     @property
     def durable(self) -> int:

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from twins.runtime.log import segments
 from twins.runtime.log.disk import Disk, write_now
@@ -28,12 +28,23 @@ OnDurable = Callable[[int, list[bytes]], None]
 logger = logging.getLogger(__name__)
 
 
+class Heard(NamedTuple):
+    """Who hears of the writer before anybody who waits for a record.
+
+    Attributes:
+        durable: called with the last seq on disk and the chain hashes of the records that came to it.
+        refused: called once, when the writer takes no more records.
+    """
+
+    durable: OnDurable
+    refused: Callable[[Problem], None]
+
+
 class Writer:
     """Seals records and appends them to the last segment.
 
     `seq` is the last record's, on disk or on the way; `durable` and `head` are seq and hash of the last
-    one on disk, and `durable_end` says where that ends. `on_durable(seq, hashes)` is called with the chain
-    hashes of the records that came to the disk, in order, before anybody who waits for them is called.
+    one on disk, and `durable_end` says where that ends.
     """
 
     def __init__(
@@ -43,11 +54,11 @@ class Writer:
         end: End,
         fence: Fence,
         disk: Disk,
-        on_durable: OnDurable,
+        heard: Heard,
         most: int,
     ) -> None:
         self._directory, self._seal, self._fence, self._disk = directory, seal, fence, disk
-        self._on_durable, self._most = on_durable, most
+        self._heard, self._most = heard, most
         self._loop = asyncio.get_running_loop()
         self._header, self._path = end.header, end.path
         self._fd = _open(end.path)
@@ -156,7 +167,7 @@ class Writer:
         self.durable_end = (self._header.first, self._end)
         self._hashes = []
         try:
-            self._on_durable(self.durable, hashes)
+            self._heard.durable(self.durable, hashes)
         except Exception:
             logger.exception("what follows record %d failed", self.durable)
         waiting = self._waiting
@@ -171,6 +182,7 @@ class Writer:
         logger.critical("the twin moved: this process writes no more")
         self._refusal = problem
         self._gathering = []
+        self._heard.refused(problem)
         while self._waiting:
             _call(self._waiting.popleft()[1], problem)
 

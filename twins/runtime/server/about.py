@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiohttp import web
-
 from twins.runtime import clock
 from twins.runtime.identity import identity_of
 from twins.runtime.rights import GRANTS, SLICES
 from twins.runtime.senses.kind import SENSES
 from twins.runtime.server.keys import twin_of
 from twins.runtime.server.responses import answer
+from twins.runtime.server.wire import Answer, Request
 from twins.runtime.state import State
 from twins.runtime.tokens import public_jwk
 from twins.runtime.twin import Twin
@@ -19,11 +18,11 @@ from twins.runtime.twin import Twin
 PROTOCOL = "mycelium/1"
 
 
-async def healthz(request: web.Request) -> web.Response:
+async def healthz(request: Request) -> Answer:
     return answer({"status": "ok" if twin_of(request).log.damage is None else "damaged"})
 
 
-async def about(request: web.Request) -> web.Response:
+async def about(request: Request) -> Answer:
     return answer(describe(twin_of(request)))
 
 

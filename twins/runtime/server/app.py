@@ -2,51 +2,149 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+from urllib.parse import unquote
 
-from twins.runtime.server import about, calls, fga, live, records, slices
-from twins.runtime.server.keys import TWIN
-from twins.runtime.server.live import SOCKETS
-from twins.runtime.server.responses import problems, unsigned
+from twins.runtime.problems import Problem, not_found
+from twins.runtime.server import about, calls, events, fga, live, metrics, records, slices
+from twins.runtime.server.responses import refusal
+from twins.runtime.server.wire import Answer, Listener, Reply, Request, Stream
 from twins.runtime.twin import Twin
 
-LARGEST_BODY = 4 * 1024 * 1024
 STORE = "/stores/{store}"
+LIVE = "/v1/live"
+Handler = Callable[[Request], Awaitable[Answer | Stream]]
+logger = logging.getLogger(__name__)
 
 
-def build(twin: Twin) -> web.Application:
-    """The application that serves a twin."""
-    app = web.Application(middlewares=[problems], client_max_size=LARGEST_BODY)
-    app[TWIN] = twin
-    app[SOCKETS] = set()
-    app.on_response_prepare.append(unsigned)
-    app.on_shutdown.append(live.close_all)
-    app.add_routes(
-        [
-            web.get("/healthz", about.healthz),
-            web.get("/.well-known/mycelium.json", about.about),
-            web.post("/v1/call/{reducer:[a-z_]{1,60}}", calls.call),
-            web.post("/v1/assertions", calls.assertions),
-            web.get("/v1/slices", slices.index),
-            web.get("/v1/slices/{slice}/objects", slices.objects),
-            web.get("/v1/slices/{slice}/objects/{id}", slices.one),
-            web.get("/v1/grants", records.grants),
-            web.get("/v1/senses", records.senses),
-            web.get("/v1/people", records.people),
-            web.get("/v1/log", records.log),
-            web.get("/v1/verify", records.verify),
-            web.get("/v1/checkpoint", records.checkpoint),
-            web.get("/v1/proof/inclusion", records.inclusion),
-            web.get("/v1/proof/consistency", records.consistency),
-            web.get("/v1/live", live.live),
-            web.get(STORE, fga.store_route(fga.store)),
-            web.post(f"{STORE}/check", fga.store_route(fga.check)),
-            web.post(f"{STORE}/batch-check", fga.store_route(fga.batch_check)),
-            web.post(f"{STORE}/read", fga.store_route(fga.read)),
-            web.post(f"{STORE}/write", fga.store_route(fga.write)),
-            web.post(f"{STORE}/list-objects", fga.store_route(fga.list_objects)),
-            web.get(f"{STORE}/authorization-models", fga.store_route(fga.models)),
-            web.get(f"{STORE}/authorization-models/{{model}}", fga.store_route(fga.model)),
-        ]
-    )
-    return app
+class Route(NamedTuple):
+    """A method and an address; what stands in braces is one segment of any content."""
+
+    method: str
+    pattern: re.Pattern[str]
+    handler: Handler
+
+
+def _route(method: str, path: str, handler: Handler) -> Route:
+    return Route(method, re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path)), handler)
+
+
+ROUTES = (
+    _route("GET", "/healthz", about.healthz),
+    _route("GET", "/.well-known/mycelium.json", about.about),
+    _route("GET", "/metrics", metrics.metrics),
+    _route("POST", "/v1/assertions", calls.assertions),
+    _route("GET", "/v1/slices", slices.index),
+    _route("GET", "/v1/slices/{slice}/objects", slices.objects),
+    _route("GET", "/v1/slices/{slice}/objects/{id}", slices.one),
+    _route("GET", "/v1/grants", records.grants),
+    _route("GET", "/v1/senses", records.senses),
+    _route("GET", "/v1/people", records.people),
+    _route("GET", "/v1/log", records.log),
+    _route("GET", "/v1/verify", records.verify),
+    _route("GET", "/v1/checkpoint", records.checkpoint),
+    _route("GET", "/v1/proof/inclusion", records.inclusion),
+    _route("GET", "/v1/proof/consistency", records.consistency),
+    _route("GET", LIVE, events.events),
+    _route("GET", STORE, fga.store_route(fga.store)),
+    _route("POST", f"{STORE}/check", fga.store_route(fga.check)),
+    _route("POST", f"{STORE}/batch-check", fga.store_route(fga.batch_check)),
+    _route("POST", f"{STORE}/read", fga.store_route(fga.read)),
+    _route("POST", f"{STORE}/write", fga.store_route(fga.write)),
+    _route("POST", f"{STORE}/list-objects", fga.store_route(fga.list_objects)),
+    _route("GET", f"{STORE}/authorization-models", fga.store_route(fga.models)),
+    _route("GET", f"{STORE}/authorization-models/{{model}}", fga.store_route(fga.model)),
+)
+
+
+class App:
+    """Serves one twin on any wire.
+
+    Attributes:
+        served: how many requests came so far.
+    """
+
+    def __init__(self, twin: Twin) -> None:
+        self.twin = twin
+        self.served = 0
+        self._sockets: set[live.Live] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def handle(self, request: Request, reply: Reply) -> None:
+        self.served += 1
+        request.context = self.twin
+        if request.path.startswith(calls.PREFIX) and request.method == "POST":
+            try:
+                calls.call(request, reply)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
+                reply(_broken(request, error))
+            return
+        task = asyncio.get_running_loop().create_task(self._answer(request, reply))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, request: Request, reply: Reply) -> None:
+        try:
+            outcome = await _handler(request)(request)
+            if isinstance(outcome, Stream) and isinstance(outcome.listener, live.Live):
+                self._sockets.add(outcome.listener)
+                outcome.listener.forget = self._sockets.discard
+        except Problem as problem:
+            outcome = refusal(problem)
+        except Exception as error:  # noqa: BLE001
+            outcome = _broken(request, error)
+        reply(outcome)
+
+    def upgrade(self, request: Request) -> Listener | Answer:
+        self.served += 1
+        request.context = self.twin
+        try:
+            if request.path != LIVE:
+                raise not_found("WebSocket at this address")
+            listener = live.accept(request)
+        except Problem as problem:
+            return refusal(problem)
+        except Exception as error:  # noqa: BLE001
+            return _broken(request, error)
+        self._sockets.add(listener)
+        listener.forget = self._sockets.discard
+        return listener
+
+    async def close(self) -> None:
+        """Tell every live connection that the twin goes to sleep, after what it asked for is done."""
+        await self.twin.log.wait(self.twin.log.seq)
+        for socket in tuple(self._sockets):
+            socket.close(live.GOING_AWAY, "The twin goes to sleep; come back.")
+
+
+def _handler(request: Request) -> Handler:
+    """The handler at the request's address; what the address names goes to `match_info`.
+
+    Raises:
+        Problem: 404 or 405.
+    """
+    method = "GET" if request.method == "HEAD" else request.method
+    allowed: set[str] = set()
+    for route in ROUTES:
+        hit = route.pattern.fullmatch(request.path)
+        if hit is not None and route.method == method:
+            request.match_info = {name: unquote(value) for name, value in hit.groupdict().items()}
+            return route.handler
+        if hit is not None:
+            allowed |= {route.method, "HEAD"} if route.method == "GET" else {route.method}
+    if request.path.startswith(calls.PREFIX):
+        allowed = {"POST"}
+    if allowed:
+        names = ", ".join(sorted(allowed))
+        raise Problem(405, "method-not-allowed", f"Use {names}.", headers={"Allow": names})
+    raise Problem(404, "not-found", "There is nothing at this address.")
+
+
+def _broken(request: Request, error: Exception) -> Answer:
+    """A trace goes to the log only."""
+    logger.error("%s failed", request.method, exc_info=error)
+    return refusal(Problem(500, "internal", "The twin failed to answer; its log says more."))

@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from aiohttp import web
-
-from twins.runtime import clock, tokens
+from twins.runtime import clock, codec, tokens, twin
 from twins.runtime.ids import is_ulid
-from twins.runtime.problems import Problem, invalid
+from twins.runtime.problems import Problem, invalid, not_found
 from twins.runtime.server.keys import caller_of, twin_of
-from twins.runtime.server.responses import answer, read_json
+from twins.runtime.server.responses import answer, read_json, refusal
+from twins.runtime.server.wire import Answer, Reply, Request
 
 ASSERTION_SECONDS = 300
+PREFIX = "/v1/call/"
+NAME = re.compile(r"[a-z_]{1,60}")
 
 
-async def call(request: web.Request) -> web.Response:
-    """`POST /v1/call/<reducer>`."""
-    caller = caller_of(request)
-    args = await read_json(request)
-    key = request.headers.get("Idempotency-Key", "")
-    done = await twin_of(request).call(caller, request.match_info["reducer"], args, key)
-    return answer({"seq": done.seq, "result": done.result})
+def call(request: Request, reply: Reply) -> None:
+    """`POST /v1/call/<reducer>`: the way of every commit, so it makes no task and no future."""
+    served = twin_of(request)
+    try:
+        name = request.path[len(PREFIX) :]
+        if NAME.fullmatch(name) is None:
+            raise not_found("reducer of that name")
+        caller = caller_of(request)
+        args = codec.parse(request.body)
+    except Problem as problem:
+        reply(refusal(problem))
+        return
+
+    def done(outcome: twin.Answer | Problem) -> None:
+        reply(refusal(outcome) if isinstance(outcome, Problem) else Answer(200, told(outcome)))
+
+    served.submit(caller, name, args, request.headers.get("idempotency-key", ""), done)
 
 
-async def assertions(request: web.Request) -> web.Response:
+def told(outcome: twin.Answer) -> bytes:
+    """What a caller is told of a call that was done."""
+    result = b"null" if outcome.result is None else codec.encode(outcome.result)
+    return b'{"result":%b,"seq":%d}' % (result, outcome.seq)
+
+
+async def assertions(request: Request) -> Answer:
     """`POST /v1/assertions`: the caller may act for this twin at another one."""
     twin, caller = twin_of(request), caller_of(request)
     body = await read_json(request)

@@ -11,24 +11,23 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import web
-
 from twins.runtime.authz import requests
 from twins.runtime.authz.engine import CheckFailed
 from twins.runtime.authz.tuples import TABLE
 from twins.runtime.problems import Problem
 from twins.runtime.server.keys import caller_of, require, twin_of
 from twins.runtime.server.responses import answer, read_json
+from twins.runtime.server.wire import Answer, Request
 from twins.runtime.twin import Twin
 
 REDUCER = "authz_write"
-Handler = Callable[[web.Request, Twin], Awaitable[web.Response]]
+Handler = Callable[[Request, Twin], Awaitable[Answer]]
 
 
-def store_route(handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
+def store_route(handler: Handler) -> Callable[[Request], Awaitable[Answer]]:
     """A handler below `/stores/<ULID>`: audit right, right store, OpenFGA's errors."""
 
-    async def route(request: web.Request) -> web.Response:
+    async def route(request: Request) -> Answer:
         require(request, "can_read_audit")
         twin = twin_of(request)
         try:
@@ -45,7 +44,7 @@ def store_route(handler: Handler) -> Callable[[web.Request], Awaitable[web.Respo
     return route
 
 
-async def store(_request: web.Request, twin: Twin) -> web.Response:
+async def store(_request: Request, twin: Twin) -> Answer:
     """`GET /stores/<ULID>`."""
     me = twin.identity
     return answer(
@@ -53,25 +52,25 @@ async def store(_request: web.Request, twin: Twin) -> web.Response:
     )
 
 
-async def models(_request: web.Request, twin: Twin) -> web.Response:
+async def models(_request: Request, twin: Twin) -> Answer:
     """`GET …/authorization-models`: the one model."""
     return answer({"authorization_models": [twin.engine.model.document], "continuation_token": ""})
 
 
-async def model(request: web.Request, twin: Twin) -> web.Response:
+async def model(request: Request, twin: Twin) -> Answer:
     """`GET …/authorization-models/<id>`."""
     requests.known_model(request.match_info["model"], twin.engine.model)
     return answer({"authorization_model": twin.engine.model.document})
 
 
-async def check(request: web.Request, twin: Twin) -> web.Response:
+async def check(request: Request, twin: Twin) -> Answer:
     """`POST …/check`."""
     body = requests.parse(await read_json(request), requests.Check)
     requests.accept(body, twin.engine.model)
     return answer({"allowed": requests.evaluate(body.tuple_key, twin.engine), "resolution": ""})
 
 
-async def batch_check(request: web.Request, twin: Twin) -> web.Response:
+async def batch_check(request: Request, twin: Twin) -> Answer:
     """`POST …/batch-check`."""
     body = requests.parse(await read_json(request), requests.BatchCheck)
     requests.known_model(body.authorization_model_id, twin.engine.model)
@@ -87,7 +86,7 @@ async def batch_check(request: web.Request, twin: Twin) -> web.Response:
     return answer({"result": result})
 
 
-async def list_objects(request: web.Request, twin: Twin) -> web.Response:
+async def list_objects(request: Request, twin: Twin) -> Answer:
     """`POST …/list-objects`."""
     body = requests.parse(await read_json(request), requests.ListObjects)
     requests.accept(body, twin.engine.model)
@@ -99,7 +98,7 @@ async def list_objects(request: web.Request, twin: Twin) -> web.Response:
     return answer({"objects": found})
 
 
-async def read(request: web.Request, twin: Twin) -> web.Response:
+async def read(request: Request, twin: Twin) -> Answer:
     """`POST …/read`: tuples in the order of their keys, a page at a time."""
     body = requests.parse(await read_json(request), requests.Read)
     wanted = requests.filter_of(body.tuple_key)
@@ -118,7 +117,7 @@ async def read(request: web.Request, twin: Twin) -> web.Response:
     return answer({"tuples": found, "continuation_token": token})
 
 
-async def write(request: web.Request, twin: Twin) -> web.Response:
+async def write(request: Request, twin: Twin) -> Answer:
     """`POST …/write`: one logged call of the reducer `authz_write`."""
     body = requests.parse(await read_json(request), requests.Write)
     requests.known_model(body.authorization_model_id, twin.engine.model)

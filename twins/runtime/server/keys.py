@@ -1,32 +1,28 @@
-"""What the handlers find in the application, and how they learn who asks."""
+"""What the handlers find in a request's context, and how they learn who asks."""
 
 from __future__ import annotations
 
-from aiohttp import web
-
-from twins.runtime.callers import Caller, authenticate
+from twins.runtime.callers import Caller
 from twins.runtime.problems import Problem
+from twins.runtime.server.wire import Request
 from twins.runtime.twin import Twin
 
-TWIN: web.AppKey[Twin] = web.AppKey("twin", Twin)
+
+def twin_of(request: Request) -> Twin:
+    twin: Twin = request.context
+    return twin
 
 
-def twin_of(request: web.Request) -> Twin:
-    return request.app[TWIN]
-
-
-def caller_of(request: web.Request) -> Caller:
+def caller_of(request: Request) -> Caller:
     """Who asks.
 
     Raises:
         Problem: 401.
     """
-    twin = twin_of(request)
-    header = request.headers.get("Authorization", "")
-    return authenticate(header, twin.state, twin.id, twin.identity.x)
+    return twin_of(request).callers.authenticate(request.headers.get("authorization", ""))
 
 
-def require(request: web.Request, relation: str) -> Caller:
+def require(request: Request, relation: str) -> Caller:
     """Who asks, when they have the right on the twin itself; a refusal is recorded.
 
     Raises:
@@ -41,7 +37,7 @@ def require(request: web.Request, relation: str) -> Caller:
     return caller
 
 
-def number(request: web.Request, name: str, default: int, most: int) -> int:
+def number(request: Request, name: str, default: int, most: int) -> int:
     """A whole number of the query, 1 to `most`.
 
     Raises:

@@ -1,180 +1,260 @@
-"""`WS /v1/live`: subscriptions over one WebSocket."""
+"""`WS /v1/live`: subscriptions and calls over one WebSocket."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import msgspec
-from aiohttp import WSMsgType, web
 
-from twins.runtime import codec
+from twins.runtime import codec, query, twin
 from twins.runtime.callers import Caller
-from twins.runtime.problems import Problem
+from twins.runtime.outbox import UNLIMITED, Message, Subscription, Wish
+from twins.runtime.problems import Problem, invalid
+from twins.runtime.query.declaration import declaration_of
+from twins.runtime.server.calls import told
 from twins.runtime.server.keys import caller_of, twin_of
-from twins.runtime.subscriptions import Subscription
+from twins.runtime.server.wire import Request, Socket
 from twins.runtime.twin import Twin
 
-BAD_MESSAGE, TOKEN_ENDED, TOO_MUCH, GOING_AWAY = 4400, 4401, 4429, 1001
-LONGEST_MESSAGE = 16 * 1024
-MOST_WAITING = 1000
-MOST_SUBSCRIPTIONS = 50
-SEND_SECONDS = 20.0
+BAD_MESSAGE, TOKEN_ENDED, TOO_MUCH, GOING_AWAY, BROKEN = 4400, 4401, 4429, 1001, 1011
+MOST_SUBSCRIPTIONS, MOST_CALLS, MOST_FIELDS = 50, 10_000, 50
+LONGEST_WHERE = 4096
+LIMITS = {"subscriptions": MOST_SUBSCRIPTIONS, "calls": MOST_CALLS, "message_bytes": 256 * 1024}
 
-SOCKETS: web.AppKey[set[Socket]] = web.AppKey("sockets")
 logger = logging.getLogger(__name__)
 Id = Annotated[str, msgspec.Meta(max_length=100)]
+Name = Annotated[str, msgspec.Meta(max_length=200)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**6)]
+Seq = Annotated[int, msgspec.Meta(ge=0, le=10**18)]
+Fields = Annotated[list[Name], msgspec.Meta(max_length=MOST_FIELDS)]
 
 
-class Subscribe(msgspec.Struct, tag="subscribe", tag_field="type"):
+class Subscribe(msgspec.Struct, tag="subscribe", tag_field="type", rename={"since": "from"}):
     id: Id
     slice: Annotated[str, msgspec.Meta(max_length=100)]
+    where: msgspec.Raw = msgspec.Raw()
+    fields: Fields | None = None
+    since: Seq | None = None
+    epoch: Seq | None = None
+    credits: Count | None = None
 
 
 class Unsubscribe(msgspec.Struct, tag="unsubscribe", tag_field="type"):
     id: Id
 
 
-_decoder: msgspec.json.Decoder[Subscribe | Unsubscribe] = msgspec.json.Decoder(Subscribe | Unsubscribe)
+class Credit(msgspec.Struct, tag="credit", tag_field="type"):
+    id: Id
+    n: Count
 
 
-class Socket:
-    """One connection: frames wait in a queue that one task empties, so that a slow reader delays nobody."""
+class Call(msgspec.Struct, tag="call", tag_field="type"):
+    id: Id
+    reducer: Annotated[str, msgspec.Meta(max_length=60)]
+    args: msgspec.Raw
+    key: Name = ""
 
-    def __init__(self, caller: Caller, ws: web.WebSocketResponse) -> None:
+
+_decoder: msgspec.json.Decoder[Subscribe | Unsubscribe | Credit | Call] = msgspec.json.Decoder(
+    Subscribe | Unsubscribe | Credit | Call
+)
+
+
+class Live:
+    """One connection: what it asks for, and the frames that it gets."""
+
+    def __init__(self, twin: Twin, caller: Caller) -> None:
         self.caller = caller
-        self.ids: set[str] = set()
-        self.ending: tuple[int, str] | None = None
-        self._ws = ws
-        self._waiting: deque[Iterable[bytes]] = deque()
-        self._wake = asyncio.Event()
+        self.subscriptions: dict[str, Subscription] = {}
+        self.forget: Callable[[Live], None] = lambda _: None
+        self._twin = twin
+        self._socket: Socket | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._done: list[bytes] = []
+        self._calls = 0
 
-    def is_over(self) -> bool:
-        return self.ending is not None
+    @property
+    def full(self) -> bool:
+        return self._socket is None or self._socket.full
 
-    def send(self, frames: Iterable[bytes]) -> None:
-        """Queue frames; a reader that is too far behind is closed instead."""
-        if len(self._waiting) >= MOST_WAITING:
-            self.close(TOO_MUCH, "Too slow: come back and subscribe again.")
-            return
-        self._waiting.append(frames)
-        self._wake.set()
+    def opened(self, socket: Socket) -> None:
+        self._socket = socket
+        left = min(max(self.caller.expires - time.time(), 0.0), 3600.0)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(left, self.close, TOKEN_ENDED, "The token ended.")
+        seq = self._twin.log.durable
+        whose = {"twin": self._twin.id, "epoch": self._twin.log.epoch}
+        about = {"type": "hello", **whose, "seq": seq, "limits": LIMITS}
+        self.send(Message("hello", seq, codec.encode(about)))
+
+    def send(self, message: Message) -> None:
+        if self._socket is not None:
+            self._socket.send(self.written(message))
+
+    def written(self, message: Message) -> bytes:
+        """The message as it goes over the wire."""
+        return message.frame
 
     def close(self, code: int, reason: str) -> None:
-        """End the connection; what waits is not sent any more. The first reason counts."""
-        self.ending = self.ending or (code, reason)
-        self._wake.set()
+        """End the connection; the first reason counts."""
+        socket, self._socket = self._socket, None
+        if socket is None:
+            return
+        self._end()
+        self.farewell(socket, code, reason)
 
-    async def pump(self) -> None:
-        """Send what waits until the connection is to end."""
-        while not self.is_over():
-            await self._send_waiting()
-            if not self.is_over() and not self._waiting:
-                self._wake.clear()
-                await self._wake.wait()
+    def farewell(self, socket: Socket, code: int, reason: str) -> None:
+        socket.close(code, reason)
 
-    async def _send_waiting(self) -> None:
-        while self._waiting and not self.is_over():
-            for frame in self._waiting.popleft():
-                if self.is_over():
-                    return
-                try:
-                    async with asyncio.timeout(SEND_SECONDS):
-                        await self._ws.send_str(frame.decode())
-                except TimeoutError:
-                    self.close(TOO_MUCH, "Too slow: come back and subscribe again.")
-                except ConnectionError:
-                    self.close(GOING_AWAY, "The connection was lost.")
+    def closed(self) -> None:
+        self._socket = None
+        self._end()
 
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self.forget(self)
+        _note_end(self._twin, self.caller, self._twin.hub.unsubscribe(self))
 
-async def live(request: web.Request) -> web.WebSocketResponse:
-    """Serve one connection from its upgrade to its close."""
-    twin, caller = twin_of(request), caller_of(request)
-    ws = web.WebSocketResponse(heartbeat=30.0, timeout=2.0, max_msg_size=LONGEST_MESSAGE, compress=False)
-    await ws.prepare(request)
-    socket = Socket(caller, ws)
-    try:
-        request.app[SOCKETS].add(socket)
-        await _converse(ws, socket, twin)
-    finally:
-        request.app[SOCKETS].discard(socket)
-        _note_end(twin, socket, twin.hub.unsubscribe(socket))
-        code, reason = socket.ending or (GOING_AWAY, "")
-        await ws.close(code=code, message=reason.encode())
-    return ws
+    def drained(self) -> None:
+        self._twin.hub.drained(self)
 
+    def stalled(self) -> None:
+        self.close(TOO_MUCH, "Too slow: come back and subscribe again.")
 
-async def _converse(ws: web.WebSocketResponse, socket: Socket, twin: Twin) -> None:
-    """Listen and send until the connection is to end, at the latest when the token does."""
-    left = min(max(socket.caller.expires - time.time(), 0.0), 3600.0)
-    timer = asyncio.get_running_loop().call_later(left, socket.close, TOKEN_ENDED, "The token ended.")
-    listening = asyncio.create_task(_listen(ws, socket, twin))
-    try:
-        await socket.pump()
-    finally:
-        timer.cancel()
-        # The reader stops first: only then does `close` wait for the other side's own close frame.
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
-
-
-async def _listen(ws: web.WebSocketResponse, socket: Socket, twin: Twin) -> None:
-    try:
-        await _obey(ws, socket, twin)
-    except Exception:
-        logger.exception("a live message failed")
-    finally:
-        socket.close(1000, "")
-
-
-async def _obey(ws: web.WebSocketResponse, socket: Socket, twin: Twin) -> None:
-    async for message in ws:
-        if message.type is not WSMsgType.TEXT:
-            socket.close(BAD_MESSAGE, "Send text frames.")
+    def received(self, message: bytes, is_text: bool) -> None:
+        if self._socket is None:
+            return
+        if not is_text:
+            self.close(BAD_MESSAGE, "Send text frames.")
             return
         try:
-            wish = _decoder.decode(message.data)
-        except (msgspec.DecodeError, RecursionError):
-            socket.close(BAD_MESSAGE, "The message is not one of the protocol's.")
+            wish = _decoder.decode(message)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            self.close(BAD_MESSAGE, "The message is not one of the protocol's.")
             return
-        if isinstance(wish, Subscribe):
-            _subscribe(twin, socket, wish)
+        try:
+            self._obey(wish)
+        except Exception:
+            logger.exception("a live message failed")
+            self.close(BROKEN, "The twin failed to do this; its log says more.")
+
+    def _obey(self, wish: Subscribe | Unsubscribe | Credit | Call) -> None:
+        if isinstance(wish, Call):
+            self._call(wish)
+        elif isinstance(wish, Subscribe):
+            self._subscribe(wish)
+        elif isinstance(wish, Unsubscribe):
+            _note_end(self._twin, self.caller, self._twin.hub.unsubscribe(self, wish.id))
+        elif wish.id in self.subscriptions:
+            self._twin.hub.credit(self.subscriptions[wish.id], wish.n)
+
+    def _subscribe(self, wish: Subscribe) -> None:
+        if wish.id in self.subscriptions:
+            self.close(BAD_MESSAGE, "This id is in use.")
+        elif len(self.subscriptions) >= MOST_SUBSCRIPTIONS:
+            self.close(TOO_MUCH, "Too many subscriptions.")
         else:
-            socket.ids.discard(wish.id)
-            _note_end(twin, socket, twin.hub.unsubscribe(socket, wish.id))
+            try:
+                self.follow(wish)
+            except Problem as problem:
+                told = {"type": "problem", "id": wish.id, "problem": problem.to_json()}
+                self.send(Message("problem", 0, codec.encode(told)))
+
+    def follow(self, wish: Subscribe) -> None:
+        """Begin a subscription.
+
+        Raises:
+            Problem: no right to the slice, or a filter that does not fit.
+        """
+        twin = self._twin
+        args = {"slice": wish.slice}
+        try:
+            twin.rights.require_read(self.caller, wish.slice)
+        except Problem as problem:
+            twin.refused(self.caller, "subscribe", args, problem)
+            raise
+        wanted = Wish(
+            wish.id,
+            wish.slice,
+            _filter(twin, wish),
+            None if wish.fields is None else tuple(dict.fromkeys(wish.fields)),
+            wish.since,
+            wish.epoch,
+            UNLIMITED if wish.credits is None else wish.credits,
+        )
+        if self.caller.is_twin:
+            twin.noted(self.caller, "subscribe", args)
+        twin.hub.subscribe(wanted, self)
+
+    def _call(self, wish: Call) -> None:
+        if self._calls >= MOST_CALLS or len(self._done) >= MOST_CALLS:
+            self.close(TOO_MUCH, "Too many calls are under way.")
+            return
+        self._calls += 1
+
+        def done(outcome: twin.Answer | Problem) -> None:
+            self._calls -= 1
+            if not self._done:
+                self._twin.hub.afterwards(self._acknowledge)
+            self._done.append(_outcome(wish.id, outcome))
+
+        try:
+            args = codec.parse(bytes(wish.args))
+        except Problem as problem:
+            self._twin.hub.at(0, lambda problem=problem: done(problem))  # type: ignore[misc]
+            return
+        self._twin.submit(self.caller, wish.reducer, args, wish.key, done)
+
+    def _acknowledge(self, durable: int) -> None:
+        """One message about all calls of this connection that were just settled."""
+        calls, self._done = self._done, []
+        frame = b'{"type":"done","durable":%d,"calls":[%b]}' % (durable, b",".join(calls))
+        self.send(Message("done", durable, frame))
 
 
-def _subscribe(twin: Twin, socket: Socket, wish: Subscribe) -> None:
-    if wish.id in socket.ids:
-        socket.close(BAD_MESSAGE, "This id is in use.")
-        return
-    if len(socket.ids) >= MOST_SUBSCRIPTIONS:
-        socket.close(TOO_MUCH, "Too many subscriptions.")
-        return
-    args = {"slice": wish.slice}
-    try:
-        twin.rights.require_read(socket.caller, wish.slice)
-    except Problem as problem:
-        twin.refused(socket.caller, "subscribe", args, problem)
-        socket.send([codec.encode({"type": "problem", "id": wish.id, "problem": problem.to_json()})])
-        return
-    socket.ids.add(wish.id)
-    since = twin.noted(socket.caller, "subscribe", args) if socket.caller.is_twin else twin.log.seq
-    twin.hub.subscribe(Subscription(wish.id, wish.slice, socket, since))
+def accept(request: Request) -> Live:
+    """A connection for whoever asks.
+
+    Raises:
+        Problem: 401.
+    """
+    return Live(twin_of(request), caller_of(request))
 
 
-def _note_end(twin: Twin, socket: Socket, ended: list[Subscription]) -> None:
-    if socket.caller.is_twin:
+def _filter(twin: Twin, wish: Subscribe) -> query.Filter | None:
+    raw = bytes(wish.where)
+    if not raw:
+        return None
+    if len(raw) > LONGEST_WHERE:
+        raise invalid(f"`where` holds at most {LONGEST_WHERE:,} bytes.")
+    where = codec.parse(raw)
+    return query.compile(where, declaration_of(twin.state, wish.slice)) if where else None
+
+
+def _outcome(id_: str, outcome: twin.Answer | Problem) -> bytes:
+    if isinstance(outcome, Problem):
+        return codec.encode({"id": id_, "problem": outcome.to_json()})
+    return b'{"id":%b,%b' % (codec.encode(id_), told(outcome)[1:])
+
+
+def _note_end(twin: Twin, caller: Caller, ended: list[Subscription]) -> None:
+    if caller.is_twin:
         for subscription in ended:
-            twin.noted(socket.caller, "unsubscribe", {"slice": subscription.slice})
+            twin.noted(caller, "unsubscribe", {"slice": subscription.wish.slice})
 
 
-async def close_all(app: web.Application) -> None:
-    """Tell every connection that the twin goes to sleep."""
-    sockets = app[SOCKETS]
-    for socket in tuple(sockets):
-        socket.close(GOING_AWAY, "The twin goes to sleep; come back.")
+def wish_of(content: dict[str, Any]) -> Subscribe:
+    """The wish that a query's parameters describe.
+
+    Raises:
+        Problem: 422.
+    """
+    try:
+        return msgspec.convert(content, Subscribe, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(f"{error}.".replace("$.", "")) from None

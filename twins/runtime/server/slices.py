@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from aiohttp import web
-
 from twins.runtime import budget, slices
 from twins.runtime.callers import Caller
 from twins.runtime.problems import Problem, forbidden, not_found
@@ -14,6 +12,7 @@ from twins.runtime.query import Projection, as_of
 from twins.runtime.rights import SLICES
 from twins.runtime.server.keys import caller_of, number, twin_of
 from twins.runtime.server.responses import answer
+from twins.runtime.server.wire import Answer, Request
 from twins.runtime.slices import Sees
 from twins.runtime.twin import Twin
 
@@ -21,7 +20,7 @@ DEFAULT_LIMIT, LARGEST_LIMIT, LAST = 100, 1000, 10**18 - 1
 LONGEST_NOTED = 4096
 
 
-async def index(request: web.Request) -> web.Response:
+async def index(request: Request) -> Answer:
     """`GET /v1/slices`."""
     twin, caller = twin_of(request), caller_of(request)
     if caller.former:
@@ -34,12 +33,12 @@ async def index(request: web.Request) -> web.Response:
         for row in rows
     ]
     whole = twin.rights.may(caller, "can_configure", twin.rights.instance)
-    used = {"budget": budget.describe(twin.state)} if whole else {}
+    used: dict[str, Any] = {"budget": budget.describe(twin.state)} if whole else {}
     await _settle(twin, caller, "slices", {})
     return answer({"slices": shown, **used})
 
 
-async def objects(request: web.Request) -> web.Response:
+async def objects(request: Request) -> Answer:
     """`GET /v1/slices/<slice>/objects`."""
     twin, caller = twin_of(request), caller_of(request)
     name = request.match_info["slice"]
@@ -59,7 +58,7 @@ async def objects(request: web.Request) -> web.Response:
     return answer({"slice": name, "seq": seq, "objects": rows, "next": page.next})
 
 
-async def one(request: web.Request) -> web.Response:
+async def one(request: Request) -> Answer:
     """`GET /v1/slices/<slice>/objects/<id>`."""
     twin, caller = twin_of(request), caller_of(request)
     name, id_ = request.match_info["slice"], request.match_info["id"]
