@@ -213,10 +213,10 @@ def test_a_remembered_decision_is_what_the_engine_would_answer_now(steps: list[t
     types = [{"type": "user", "relations": {}}, doc]
     model = Model({"schema_version": "1.1", "type_definitions": types, "conditions": {"grant_window": {}}})
     state, index = State(), Tuples()
-    state.observers.append(index.observe)
+    state.watch(index.observe, TABLE)
     engine = Engine(model, index)
     decisions = Decisions(engine)
-    state.observers.append(decisions.observe)
+    state.watch(decisions.observe, TABLE)
     for step, user, value in steps:
         key = key_of("doc:a", "reader", user)
         if step == "ask":

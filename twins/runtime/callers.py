@@ -83,7 +83,7 @@ class Callers:
         self._known: OrderedDict[bytes, Caller] = OrderedDict()
         self.hits = 0
         self.misses = 0
-        state.observers.append(self._observe)
+        state.watch(self._observe, *DECIDING)
 
     def authenticate(self, header: str) -> Caller:
         """The caller whom an `Authorization` header names.
@@ -113,10 +113,8 @@ class Callers:
             self._known.popitem(last=False)
         return caller
 
-    def _observe(self, changes: Sequence[Change]) -> None:
-        for change in changes:
-            if change.table in DECIDING:
-                self._known.clear()
+    def _observe(self, _changes: Sequence[Change]) -> None:
+        self._known.clear()
 
 
 def _identify(token: str, state: State, twin_id: str) -> Caller:

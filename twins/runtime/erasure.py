@@ -107,7 +107,7 @@ class Eraser:
         self._log = log
         self._wanted = asyncio.Event()
         self._wanted.set()
-        twin.state.observers.append(self._observe)
+        twin.state.watch(self._observe, ERASURES)
         self._task = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
@@ -115,9 +115,8 @@ class Eraser:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    def _observe(self, changes: Sequence[Change]) -> None:
-        if any(change.table == ERASURES for change in changes):
-            self._wanted.set()
+    def _observe(self, _changes: Sequence[Change]) -> None:
+        self._wanted.set()
 
     async def _watch(self) -> None:
         while True:

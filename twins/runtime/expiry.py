@@ -22,16 +22,15 @@ class Expiry:
     def __init__(self, twin: Twin) -> None:
         self._twin = twin
         self._changed = asyncio.Event()
-        twin.state.observers.append(self._observe)
+        twin.state.watch(self._observe, tuples.TABLE)
         self._task = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    def _observe(self, changes: Sequence[Change]) -> None:
-        if any(change.table == tuples.TABLE for change in changes):
-            self._changed.set()
+    def _observe(self, _changes: Sequence[Change]) -> None:
+        self._changed.set()
 
     async def _watch(self) -> None:
         while True:

@@ -69,7 +69,8 @@ class Reducer:
 
     Attributes:
         relation: what the caller needs on `target`; ignored when `only` names an internal caller.
-        target: `instance`, or a template such as `slice:{slice}` over the arguments.
+        target: how the object's name begins, such as `slice:`; the argument `named_by` is the rest. Without
+            one it is the twin itself.
         prepare: runs before the record, after authorization; its result is part of the record.
         recorded: the arguments as the record keeps them, when the whole would be too long, or is not for
             everybody who reads the log; it is only given arguments that fit.
@@ -80,6 +81,7 @@ class Reducer:
     arguments: type[msgspec.Struct]
     relation: str
     target: str
+    named_by: str
     only: str
     prepare: Prepare | None
     recorded: Recorded | None
@@ -117,7 +119,7 @@ class Reducer:
             if not caller.internal or caller.id != self.only:
                 raise rights.refusal(caller, rights.instance)
             return
-        object_ = rights.instance if self.target == "instance" else self.target.format(**args)
+        object_ = self.target + args[self.named_by] if self.named_by else rights.instance
         rights.require(caller, self.relation, object_)
 
 
@@ -130,7 +132,8 @@ def reducer(
     recorded: Recorded | None = None,
 ) -> Callable[[Callable[..., Any]], Reducer]:
     """Declare a reducer. Its arguments are the function's parameters after the context; a trailing `_` of a
-    parameter (`id_`) is not part of the argument's name.
+    parameter (`id_`) is not part of the argument's name. `object` is what the caller needs the relation to:
+    `instance`, or such as `slice:{slice}` with the name of one argument at its end.
     """
     if bool(relation) == bool(only):
         raise TypeError("a reducer needs either a relation or an internal caller")
@@ -146,7 +149,11 @@ def reducer(
         struct = msgspec.defstruct(
             function.__name__, fields, rename=names, forbid_unknown_fields=True, kw_only=True
         )
-        return Reducer(function.__name__, function, struct, relation, object, only, prepare, recorded)
+        target, _, named = object.partition("{")
+        named_by = {shown: name for name, shown in names.items()}[named.removesuffix("}")] if named else ""
+        return Reducer(
+            function.__name__, function, struct, relation, target, named_by, only, prepare, recorded
+        )
 
     return declare
 

@@ -16,6 +16,7 @@ import msgspec
 from twins.runtime import answers, clock, codec
 from twins.runtime.authz.engine import CheckFailed, Engine, Given
 from twins.runtime.authz.model import Model
+from twins.runtime.authz.tuples import TABLE as TUPLES
 from twins.runtime.authz.tuples import Tuples
 from twins.runtime.callers import Caller
 from twins.runtime.identity import KEY, TABLE, Identity
@@ -79,7 +80,7 @@ class Reexecution:
     def __init__(self, module: Module, state: State) -> None:
         self._module, self._state = module, state
         tuples = Tuples()
-        state.observers.append(tuples.observe)
+        state.watch(tuples.observe, TUPLES)
         self._engine = Engine(Model(module.model), tuples)
         self.executed = self.skipped = 0
         if not _hooked[0]:

@@ -8,6 +8,7 @@ from typing import Any
 from twins.runtime import clock
 from twins.runtime.authz.decisions import Decisions
 from twins.runtime.authz.engine import Engine, Given
+from twins.runtime.authz.tuples import TABLE as TUPLES
 from twins.runtime.callers import Caller, is_current
 from twins.runtime.problems import Problem, forbidden, grant_required, not_found
 from twins.runtime.state import State
@@ -23,7 +24,7 @@ class Rights:
         self._model = engine.model
         self._state = state
         self._decisions = Decisions(engine)
-        state.observers.append(self._decisions.observe)
+        state.watch(self._decisions.observe, TUPLES)
         self.instance = f"instance:{twin_id}"
 
     def may(self, caller: Caller, relation: str, object_: str) -> bool:

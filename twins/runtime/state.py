@@ -47,15 +47,11 @@ Observer = Callable[[Sequence[Change]], None]
 
 
 class State:
-    """Tables of rows. Values are kept encoded, so nobody can hold or change a row behind the log's back.
-
-    Attributes:
-        observers: told of every change after it was made.
-    """
+    """Tables of rows. Values are kept encoded, so nobody can hold or change a row behind the log's back."""
 
     def __init__(self) -> None:
         self._tables: dict[str, Table] = {}
-        self.observers: list[Observer] = []
+        self._watching: dict[str, list[Observer]] = {}
         self._object_rows = 0
         self._object_bytes = 0
 
@@ -129,12 +125,19 @@ class State:
         """Every table as it is now, in the order of its rows."""
         return {name: dict(table.rows) for name, table in self._tables.items()}
 
+    def watch(self, observer: Observer, *tables: str) -> None:
+        """Tell the observer of every commit that changed one of the tables, with all that it changed;
+        `object/` stands for the tables of all slices.
+        """
+        for table in tables:
+            self._watching.setdefault(table, []).append(observer)
+
     def apply(self, effects: Sequence[Effect], seq: int) -> list[Change]:
         """Make the changes of record `seq`, tell the observers and return what changed."""
         changes = [self._set(table, key, value, seq) for table, key, value in effects]
-        if changes:
-            for observe in self.observers:
-                observe(changes)
+        watched = {_watched(change.table): None for change in changes}
+        for observe in {one: None for name in watched for one in self._watching.get(name, ())}:
+            observe(changes)
         return changes
 
     def restore(self, tables: Mapping[str, dict[str, bytes]], seq: int) -> None:
@@ -150,18 +153,17 @@ class State:
         for name, rows in tables.items():
             if not name.startswith(OBJECTS):
                 changes = [Change(name, key, None, value) for key, value in rows.items()]
-                for observe in self.observers:
+                for observe in self._watching.get(name, ()):
                     observe(changes)
 
     def _set(self, name: str, key: str, value: bytes | None, seq: int) -> Change:
         table = self._tables.get(name)
         if table is None:
             table = self._tables[name] = _table(name, {}, 0)
-        count, size = len(table.rows), table.bytes
         before = table.delete(key, seq) if value is None else table.put(key, value)
         if name.startswith(OBJECTS):
-            self._object_rows += len(table.rows) - count
-            self._object_bytes += table.bytes - size
+            self._object_rows += (value is not None) - (before is not None)
+            self._object_bytes += _length(key, value) - _length(key, before)
         return Change(name, key, before, value)
 
     def digest(self) -> str:
@@ -180,6 +182,7 @@ class Transaction:
     def __init__(self, state: State) -> None:
         self._state = state
         self._overlay: dict[tuple[str, str], bytes | None] = {}
+        self.written = 0
 
     def raw(self, table: str, key: str) -> bytes | None:
         where = (table, key)
@@ -193,6 +196,7 @@ class Transaction:
     def put(self, table: str, key: str, value: object) -> int:
         """Set a row and return how many bytes it has."""
         encoded = self._overlay[table, key] = codec.encode(value)
+        self.written += len(key) + len(encoded)
         return len(encoded)
 
     def delete(self, table: str, key: str) -> None:
@@ -230,6 +234,11 @@ class Transaction:
                 bytes_ += _length(key, value) - _length(key, old)
         return before, Size(rows, bytes_)
 
+    def surely_within(self, rows: int, bytes_: int) -> bool:
+        """Whether all objects would fit even if this transaction replaced none; cheap, unlike `objects`."""
+        used = self._state.objects
+        return used.rows + len(self._overlay) <= rows and used.bytes + self.written <= bytes_
+
     def effects(self) -> list[Effect]:
         """The changes, in the order of the first touch."""
         return [Effect(table, key, value) for (table, key), value in self._overlay.items()]
@@ -237,6 +246,10 @@ class Transaction:
 
 def _table(name: str, rows: dict[str, bytes], floor: int) -> Table:
     return Table(rows, floor, MOST_TOMBSTONES if name.startswith(OBJECTS) else 0)
+
+
+def _watched(table: str) -> str:
+    return OBJECTS if table.startswith(OBJECTS) else table
 
 
 def _length(key: str, value: bytes | None) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ import msgspec
 from twins.runtime import answers, codec
 from twins.runtime.authz.engine import Engine
 from twins.runtime.authz.model import Model
+from twins.runtime.authz.tuples import TABLE as TUPLES
 from twins.runtime.authz.tuples import Tuples
 from twins.runtime.callers import VAULT, Caller, Callers
 from twins.runtime.identity import Identity, identity_of
@@ -27,6 +27,7 @@ from twins.runtime.metrics import Metrics
 from twins.runtime.module import Context, Module, ModuleMissing, Reducer
 from twins.runtime.problems import Problem, forbidden
 from twins.runtime.query import Queries
+from twins.runtime.randomness import Randomness
 from twins.runtime.refusals import Refusals
 from twins.runtime.rights import Rights
 from twins.runtime.sealing import seal_of
@@ -40,6 +41,7 @@ LONGEST_REFUSED_ARGS = 4096
 INVALID = 422
 WITHHELD = "The arguments do not fit; only the caller was told where."
 LONGEST_KEY = answers.LONGEST_KEY
+SEED_BYTES = 16
 LOG_CALLER = "agent:log"
 logger = logging.getLogger(__name__)
 
@@ -85,6 +87,7 @@ class Twin:
         # A damaged log may have lost the record that replaced the key.
         self._seed = self.keys.signing_key(me.kid) if self.log.damage is None else b""
         self._renewed = 0
+        self._seeds = Randomness(SEED_BYTES).draw
 
     @property
     def identity(self) -> Identity:
@@ -109,7 +112,7 @@ class Twin:
 
     def _begin(self) -> None:
         self.state, self.tuples = State(), Tuples()
-        self.state.observers.append(self.tuples.observe)
+        self.state.watch(self.tuples.observe, TUPLES)
         self.queries = Queries(self.state)
 
     def _recover(self, start: Position | None) -> Recovered:
@@ -240,7 +243,7 @@ class Twin:
             raise forbidden()
         reducer = self.module.reducer(name)
         converted = reducer.convert(args)
-        reducer.authorize(caller, _renamed(converted), self.rights)
+        reducer.authorize(caller, converted, self.rights)
         prepared = reducer.prepare(self.keys) if reducer.prepare else {}
         context = self._context(caller, prepared)
         by_custody = context.by_custody
@@ -270,7 +273,7 @@ class Twin:
             now=self.log.now(),
             caller=caller,
             seq=self.log.seq + 1,
-            seed=secrets.token_hex(16),
+            seed=self._seeds().hex(),
             twin=self.id,
             tx=Transaction(self.state),
             rights=self.rights,
@@ -327,8 +330,3 @@ def _result(reducer: Reducer, context: Context, args: dict[str, Any]) -> Any:
     except Exception:
         logger.exception("reducer %s failed", reducer.name)
         raise Problem(500, "internal", "The reducer failed; nothing was changed.") from None
-
-
-def _renamed(converted: dict[str, Any]) -> dict[str, Any]:
-    """Arguments under the names that callers use."""
-    return {name.rstrip("_"): value for name, value in converted.items()}

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twins.runtime.authz.engine import CheckFailed, Decision, Engine, Given
-from twins.runtime.authz.tuples import TABLE
 from twins.runtime.state import Change
 
 MOST = 10_000
@@ -23,10 +22,9 @@ class Decisions:
         self._engine = engine
         self._known: dict[Question, Decision] = {}
 
-    def observe(self, changes: Sequence[Change]) -> None:
+    def observe(self, _changes: Sequence[Change]) -> None:
         """Forget what a change of tuples may have made untrue."""
-        if self._known and any(change.table == TABLE for change in changes):
-            self._known.clear()
+        self._known.clear()
 
     def allowed(
         self, object_: str, relation: str, user: str, now: float, given: tuple[Given, ...] = ()

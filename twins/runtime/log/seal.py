@@ -10,7 +10,6 @@ with the head. The hash of the chain covers all of this, so it still verifies on
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Sequence
 from typing import Protocol
@@ -20,10 +19,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from twins.runtime.log.damage import LogDamaged
 from twins.runtime.log.frame import Frame
+from twins.runtime.randomness import Randomness
 
 NONCE_BYTES = 12
 MOST_PARTS = 1 << 20
-_NONCES_AT_ONCE = 64
 _COUNTS = struct.Struct(">II")
 _ONE = struct.Struct(">III")
 _AAD = struct.Struct(">QI")
@@ -46,7 +45,7 @@ class Seal:
     def __init__(self, key: bytes, keyring: Keyring) -> None:
         self._head = AESGCM(key)
         self._part_key = keyring.part_key
-        self._nonces: list[bytes] = []
+        self._nonce = Randomness(NONCE_BYTES).draw
 
     def close(self, seq: int, head: bytes, parts: Sequence[bytes]) -> bytes:
         """The body of a record; at most 2**20 parts."""
@@ -60,13 +59,6 @@ class Seal:
         sealed = [AESGCM(key(seq, n)).encrypt(nonce, part, None) for n, part in enumerate(parts)]
         lengths = struct.pack(f">{count}I", *map(len, sealed))
         return b"".join([_COUNTS.pack(len(sealed_head), count), lengths, sealed_head, *sealed])
-
-    def _nonce(self) -> bytes:
-        """Random, and asked of the system for many at once: one by one they cost as much as the sealing."""
-        if not self._nonces:
-            drawn = os.urandom(NONCE_BYTES * _NONCES_AT_ONCE)
-            self._nonces = [drawn[at : at + NONCE_BYTES] for at in range(0, len(drawn), NONCE_BYTES)]
-        return self._nonces.pop()
 
     def open_head(self, frame: Frame, segment: str) -> tuple[bytes, bytes, list[bytes]]:
         """The head, the nonce and the parts, these still sealed.

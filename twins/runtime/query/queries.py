@@ -14,7 +14,7 @@ from twins.runtime.query.ways import ID, ById, ByIndex, Way
 from twins.runtime.query.where import Between
 from twins.runtime.rights import SLICES
 from twins.runtime.slices import Row, Sees, object_of, table_of
-from twins.runtime.state import Change, State
+from twins.runtime.state import OBJECTS, Change, State
 
 # An index is worth its sorting when it leaves so much less than there is to go through.
 WORTH = 4
@@ -33,7 +33,7 @@ class Queries:
     def __init__(self, state: State) -> None:
         self._state = state
         self._indexes: dict[str, SliceIndexes] = {}
-        state.observers.append(self._observe)
+        state.watch(self._observe, SLICES, OBJECTS)
 
     def filter(self, slice_: str, where: str) -> Filter:
         """The filter of `where=…` for a slice; "" wants every object.

@@ -34,7 +34,7 @@ class Runner:
         self._running: dict[str, asyncio.Task[None]] = {}
         # Until when a sense rests whose last run could not be recorded: its row still says that it is due.
         self._resting: dict[str, float] = {}
-        twin.state.observers.append(self._observe)
+        twin.state.watch(self._observe, SENSES)
         self._loop = asyncio.create_task(self._watch())
 
     @property
@@ -51,9 +51,8 @@ class Runner:
         wait = min((_seconds_until_due(row) for _, row in self._twin.state.scan(SENSES)), default=math.inf)
         due.leave(self._twin.directory, None if wait == math.inf else time.time() + wait)
 
-    def _observe(self, changes: Sequence[Change]) -> None:
-        if any(change.table == SENSES for change in changes):
-            self._changed.set()
+    def _observe(self, _changes: Sequence[Change]) -> None:
+        self._changed.set()
 
     async def _watch(self) -> None:
         while True:
