@@ -78,7 +78,8 @@ def test_a_log_cut_off_at_any_byte_is_never_taken_for_whole(home: Path) -> None:
         for size in range(len(whole)) if last else ():
             path.write_bytes(whole[:size])
             before = [end for end in bounds[path.name] if end <= size]
-            torn = size - before[-1] if before else None
+            # Zeros at the end are room that nothing was written to.
+            torn = len(whole[before[-1] : size].rstrip(b"\0")) if before else None
             # Without a checkpoint nobody can know of records that are missing whole.
             assert findings(home) == (f"torn {torn}" if torn else "") or torn is None
         (home / "kept").rename(home / "log" / "checkpoint")
@@ -129,7 +130,8 @@ def test_a_write_torn_at_any_byte_is_cut_and_the_log_goes_on(tmp_path: Path) -> 
         for rest in (b"", bytes(bounds[-1] - size)):
             path.write_bytes(whole[:size] + rest)
             opened = Open(tmp_path)
-            assert (opened.found.torn, opened.log.seq) == (size + len(rest) - bounds[-2], 2)
+            torn = len(whole[bounds[-2] : size].rstrip(b"\0"))
+            assert (opened.found.torn, opened.log.seq) == (torn, 2)
             (tmp_path / "log" / "checkpoint").unlink(missing_ok=True)
     path.write_bytes(whole[: bounds[-1] - 5])
     Open(tmp_path).write([[put("after")]])
@@ -361,3 +363,26 @@ def test_nothing_is_appended_to_a_damaged_log(home: Path) -> None:
 
     asyncio.run(run())
     assert {one.name: one.read_bytes() for one in (home / "log").iterdir()} == before
+
+
+def test_room_that_was_made_ahead_is_no_damage_and_is_given_back(tmp_path: Path) -> None:
+    written = Open(make(tmp_path), segment_bytes=1 << 30)
+    path = list_segments(tmp_path)[0]
+    sizes = []
+
+    async def run() -> None:
+        written.log.open(lambda _: sizes.append(path.stat().st_size), lambda: SEED)
+        for n in range(60):
+            written.log.append(record(written.log.seq + 1, put(f"k{n}", 1000), written.log.now()))
+            await written.log.wait(written.log.seq)
+        shutil.copytree(tmp_path, tmp_path.with_name("killed"))
+        await written.log.close()
+
+    asyncio.run(run())
+    killed = list_segments(tmp_path.with_name("killed"))[0]
+    assert max(sizes) >= killed.stat().st_size > path.stat().st_size
+    assert killed.read_bytes().startswith(path.read_bytes())
+    opened = Open(tmp_path.with_name("killed"))
+    assert (opened.log.seq, opened.found.torn, opened.log.damage) == (61, 0, None)
+    opened.write([[put("after")]])
+    assert Open(tmp_path.with_name("killed")).log.seq == 62

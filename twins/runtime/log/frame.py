@@ -82,7 +82,8 @@ def walk(data: memoryview, offset: int, seq: int, previous: bytes, segment: str)
     while offset < len(data):
         frame = parse(data, offset)
         if frame is None:
-            refuse_damage(data, offset, seq, segment)
+            if any(data[offset:]):
+                refuse_damage(data, offset, seq, segment)
             return
         if frame.seq != seq:
             raise LogDamaged(seq, segment, offset, f"record {frame.seq} lies in its place")

@@ -96,7 +96,7 @@ class Scan:
                 for frame in walk(data, self._offset, self._seq + 1, self._head, path.name):
                     yield frame, path.name
                     self._seq, self._head, self._offset = frame.seq, frame.hash, frame.end
-                self.torn = len(data) - self._offset
+                self.torn = len(bytes(data[self._offset :]).rstrip(b"\0"))
             if self.torn and not last:
                 raise LogDamaged(
                     self._seq + 1, path.name, self._offset, "it is torn, yet another segment follows"

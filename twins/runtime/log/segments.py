@@ -24,6 +24,7 @@ from google_crc32c import value as crc32c
 from twins.runtime import files
 from twins.runtime.ids import ALPHABET
 from twins.runtime.log.damage import LogDamaged, LogMissing
+from twins.runtime.log.room import used
 
 MAGIC, VERSION = b"MYCELOG2", 2
 FIELDS = struct.Struct(">8sI16sQQ32s")
@@ -99,7 +100,7 @@ def first_of(path: Path) -> int:
 
 @contextmanager
 def mapped(path: Path, end: int | None = None) -> Iterator[memoryview]:
-    """The bytes of a segment, at most up to `end`.
+    """The bytes of a segment up to `end`, by default all that was written to.
 
     Raises:
         LogMissing: it cannot be read.
@@ -115,11 +116,13 @@ def mapped(path: Path, end: int | None = None) -> Iterator[memoryview]:
         content = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
     finally:
         os.close(fd)
-    view = memoryview(content)[:end]
+    whole = memoryview(content)
+    view = whole[: used(whole) if end is None else end]
     try:
         yield view
     finally:
         view.release()
+        whole.release()
         content.close()
 
 

@@ -16,6 +16,7 @@ from twins.runtime.log.disk import Disk, write_now
 from twins.runtime.log.epoch import Fence
 from twins.runtime.log.frame import close as close_frame
 from twins.runtime.log.record import Record, encode
+from twins.runtime.log.room import Room
 from twins.runtime.log.scan import End
 from twins.runtime.log.seal import Seal
 from twins.runtime.problems import Problem
@@ -62,6 +63,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._header, self._path = end.header, end.path
         self._fd = _open(end.path)
+        self._room = Room(self._fd, end.offset)
         self._end, self._head, self.head = end.offset, end.head, end.head
         self.seq = self.durable = self._sealed = end.seq
         self.durable_end = (end.header.first, end.offset)
@@ -114,6 +116,7 @@ class Writer:
         if self._refusal is None:
             await self.wait(self.seq)
         self._disk.close()
+        self._room.leave(self._end)
         os.close(self._fd)
 
     def _send(self) -> None:
@@ -124,6 +127,7 @@ class Writer:
             if self._end >= self._most or self._header.epoch < self._fence.epoch:
                 self._roll()
             data = self._close_frames()
+            self._room.make(self._end + len(data))
             self._began = time.monotonic()
             if self._sealed == self.durable + 1 and self._quick:
                 write_now(self._fd, data, self._end)
@@ -155,8 +159,10 @@ class Writer:
         """Begin a new segment."""
         self._header = segments.Header(self._header.twin, self._fence.epoch, self._sealed + 1, self._head)
         path = segments.create(self._directory, self._header)
+        self._room.leave(self._end)
         os.close(self._fd)
         self._fd, self._end = _open(path), segments.HEADER_BYTES
+        self._room = Room(self._fd, self._end)
 
     def _written(self, failed: OSError | None) -> None:
         if failed is not None:
