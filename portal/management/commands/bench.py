@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from tests.bench.sheet import Sheet
 
-GROUPS = ("commits", "fanout", "installation")
+GROUPS = ("commits", "fanout", "store", "resume", "start", "installation")
 
 
 class Command(BaseCommand):
