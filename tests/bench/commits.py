@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.bench.inside import BODY, Inside
 from tests.bench.peers import durable_postgres, durable_redis, sqlite_inserts
 from tests.bench.served import Served, served
 from tests.bench.sheet import Goal, Sheet
+from twins.runtime import bench
+from twins.runtime.bench import BODY
+from twins.runtime.init import create
 
 SECONDS = 3
 NETWORK = "twin, 64 callers over HTTP"
@@ -35,7 +37,8 @@ GOALS = [
 def run(sheet: Sheet, folder: Path, runs: int) -> None:
     """Every contender once in each round."""
     body = json.dumps(BODY)
-    inside = Inside(folder / "inside")
+    inside = folder / "inside"
+    create(inside, slug="inside", name="Inside", genesis={"slices": bench.SLICES})
     with (
         served(folder / "twin") as twin,
         durable_postgres(folder, body) as postgres,
@@ -53,8 +56,8 @@ def run(sheet: Sheet, folder: Path, runs: int) -> None:
                 rate = sqlite_inserts(folder / "s.db", body, 1.0, callers)
                 sheet.add(f"SQLite, {callers} in a transaction", "commits/s", rate)
             _call(sheet, twin, LIVE, 64, "live")
-            sheet.add(WITHIN, "commits/s", inside.rate(64, SECONDS))
-            sheet.add(BUSY, "commits/s", inside.rate(64, SECONDS, saturated=True))
+            sheet.add(WITHIN, "commits/s", bench.commits(inside, 64, SECONDS))
+            sheet.add(BUSY, "commits/s", bench.commits(inside, 64, SECONDS, saturated=True))
 
 
 def _call(sheet: Sheet, twin: Served, row: str, callers: int, kind: str) -> None:

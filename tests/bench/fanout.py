@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.bench.inside import BODY
 from tests.bench.peers import durable_redis
 from tests.bench.served import Served, served
 from tests.bench.sheet import Goal, Sheet
 from tests.conftest import unused_port
+from twins.runtime.bench import BODY
 
 SECONDS = 3
 MARKER = "x" * 120

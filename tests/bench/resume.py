@@ -9,9 +9,9 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.bench.inside import BODY
 from tests.bench.served import Served, served
 from tests.bench.sheet import Goal, Sheet
+from twins.runtime.bench import BODY
 
 OBJECTS, MISSED, AT_ONCE = 100_000, 10, 5000
 FULL, AGAIN = "everything", f"{MISSED} missed commits"

@@ -15,12 +15,12 @@ from typing import Any
 
 import uvloop
 
-from tests.bench.inside import BODY
 from tests.bench.sheet import Goal, Sheet
 from tests.host.machine import Machine
 from tests.runtime.machine import SLICES, entry, person
 from twins.host.measure import first_answer, measure
 from twins.host.paths import socket_of
+from twins.runtime.bench import BODY
 from twins.runtime.callers import Caller
 from twins.runtime.init import create
 from twins.runtime.module import load

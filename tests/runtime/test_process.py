@@ -8,6 +8,8 @@ import io
 import json
 import socket
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -187,3 +189,11 @@ def test_the_server_does_not_name_its_make(standing: Machine) -> None:
         response = connection.getresponse()
         assert (response.status, response.read()) == (200, b'{"status":"ok"}')
         assert response.getheader("Server") is None
+
+
+def test_a_machine_can_be_measured(tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "twins.runtime", "bench", str(tmp_path), "--seconds", "0.05", "--json"]
+    figures = json.loads(subprocess.run(line, capture_output=True, text=True, timeout=60, check=True).stdout)
+    assert all(one["value"] > 0 for one in figures)
+    assert {one["unit"] for one in figures} == {"commits/s", "records/s", "reads/s"}
+    assert list(tmp_path.iterdir()) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import re
@@ -13,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from twins.runtime import clock, init, sandbox, serve, tokens
+from twins.runtime import init, sandbox, serve, tokens
 from twins.runtime.callers import ROLES
-from twins.runtime.commands import doctor, erase, snapshot, vault
+from twins.runtime.commands import audit, bench, doctor, erase, snapshot, vault
 from twins.runtime.commands.opening import keys_of
 from twins.runtime.identity import Identity, identity_of
 from twins.runtime.keys import KeyStore, KeysUnusable
@@ -23,7 +22,7 @@ from twins.runtime.log.damage import LogDamaged, LogMissing
 from twins.runtime.log.notes import NoteRefused
 from twins.runtime.log.offline import prove, verify_text
 from twins.runtime.log.proofs import ProofRefused
-from twins.runtime.log.reader import Query, read
+from twins.runtime.log.reader import read
 from twins.runtime.module import ModuleMissing, load
 from twins.runtime.problems import Problem
 from twins.runtime.sealing import seal_of
@@ -32,7 +31,6 @@ from twins.runtime.verification import verify
 
 SLUG = re.compile(r"[a-z0-9](-?[a-z0-9]){0,39}")
 SUBJECT = re.compile(r"(user|agent):[A-Za-z0-9._-]{1,64}")
-COLUMNS = ("seq", "time", "kind", "caller", "act", "reducer", "args", "effects", "error", "hash")
 FAILED = 1
 
 
@@ -83,17 +81,19 @@ def _parser() -> argparse.ArgumentParser:
 
     made = command("init", _init, "Make a twin.", 'init ./acme --twin acme --name "Acme Ltd"')
     made.add_argument("--twin", required=True, metavar="SLUG", help="its name in addresses")
-    made.add_argument("--name", required=True, help="its name for people")
+    made.add_argument("--name", help="its name for people (default: the slug)")
     made.add_argument("--module", default="twin", help="twin, or a Python module path (default: twin)")
     made.add_argument(
         "--genesis", type=Path, metavar="FILE", help="JSON: custody, owner, admins, budget, slices, senses"
     )
-    made.add_argument("--json", action="store_true", help="print JSON")
+    made.add_argument("--json", action="store_true", help="print JSON, as it does anyway")
 
     made = command("serve", _serve, "Serve a twin until SIGTERM.", "serve ./acme --port 8100")
-    where = made.add_mutually_exclusive_group(required=True)
+    where = made.add_mutually_exclusive_group()
     where.add_argument("--port", type=int, help="TCP port on 127.0.0.1")
-    where.add_argument("--uds", type=Path, metavar="PATH", help="unix socket to make")
+    where.add_argument(
+        "--uds", type=Path, metavar="PATH", help="unix socket to make (default: DIR/twin.sock)"
+    )
     where.add_argument("--fd", type=int, help="listening socket that is open already")
     made.add_argument(
         "--allow", action="append", default=[], metavar="NET", help="private network for senses"
@@ -127,15 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--as", dest="subject", required=True, metavar="user:NAME", help="who the bearer is")
     made.add_argument("--role", choices=ROLES, help="vouch for a role")
-    made.add_argument("--seconds", type=int, default=300, help="how long it holds, at most 3600")
-
-    made = command(
-        "audit", _audit, "Print the log.", "audit ./acme --since 2030-01-01T00:00:00Z --format csv"
-    )
-    made.add_argument("--since", default="", metavar="TIME", help="from this instant on")
-    made.add_argument("--until", default="", metavar="TIME", help="before this instant")
-    made.add_argument("--caller", default="", help="one caller only")
-    made.add_argument("--format", choices=("jsonl", "csv"), default="jsonl")
+    made.add_argument("--seconds", type=int, default=3600, help="how long it holds, 3600 at most")
 
     made = command(
         "verify",
@@ -161,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     made = command("prove", _prove, "Print a proof that the log holds a record.", "prove ./acme --seq 7")
     made.add_argument("--seq", type=int, required=True, help="the record")
 
-    for one in (snapshot, erase, doctor):
+    for one in (audit, snapshot, erase, doctor, bench):
         one.add(command)
     vault.add(commands)
     return parser
@@ -171,10 +163,11 @@ def _init(options: argparse.Namespace) -> int:
     if SLUG.fullmatch(options.twin) is None:
         raise Refused(f"--twin must be a slug such as acme-ltd, not {options.twin[:60]!r}")
     genesis = json.loads(options.genesis.read_text()) if options.genesis else {}
+    name = options.name or options.twin
     made = init.create(
-        options.directory, slug=options.twin, name=options.name, module=options.module, genesis=genesis
+        options.directory, slug=options.twin, name=name, module=options.module, genesis=genesis
     )
-    sys.stdout.write(json.dumps(made) + "\n" if options.json else f"{made['slug']} is twin {made['id']}\n")
+    sys.stdout.write(json.dumps(made) + "\n")
     return 0
 
 
@@ -202,11 +195,12 @@ def _listen(options: argparse.Namespace) -> socket.socket:
         return socket.socket(fileno=options.fd)
     if options.port is not None:
         return socket.create_server(("127.0.0.1", options.port), backlog=128)
-    options.uds.unlink(missing_ok=True)
+    path = options.uds or options.directory / "twin.sock"
+    path.unlink(missing_ok=True)
     sock = socket.socket(socket.AF_UNIX)
     before = os.umask(0o177)
     try:
-        sock.bind(str(options.uds))
+        sock.bind(str(path))
     finally:
         os.umask(before)
     sock.listen(128)
@@ -234,36 +228,6 @@ def _identity(directory: Path, keys: KeyStore) -> Identity:
     for opened in read(directory, seal_of(keys)):
         state.apply(opened.effects(opened.parts()), opened.frame.seq)
     return identity_of(state)
-
-
-def _audit(options: argparse.Namespace) -> int:
-    since, until = _instant(options.since, "since"), _instant(options.until, "until")
-    query = Query(caller=options.caller, since=since, until=until)
-    keys = keys_of(options.directory, "audit")
-    rows = (
-        opened.describe() for opened in read(options.directory, seal_of(keys)) if query.wants(opened.head)
-    )
-    if options.format == "csv":
-        csv.writer(sys.stdout).writerows(_cells(rows))
-    else:
-        sys.stdout.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    return 0
-
-
-def _instant(text: str, name: str) -> str:
-    return clock.write(clock.parse(text, f"--{name}")) if text else ""
-
-
-def _cells(rows: Iterator[dict[str, Any]]) -> Iterator[list[str]]:
-    yield list(COLUMNS)
-    for row in rows:
-        yield [_cell(row[name]) for name in COLUMNS]
-
-
-def _cell(value: Any) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _verify(options: argparse.Namespace) -> int:
