@@ -43,7 +43,7 @@ async def objects(request: Request) -> Answer:
     twin, caller = twin_of(request), caller_of(request)
     name = request.match_info["slice"]
     asked = {one: request.query[one] for one in ("where", "order", "after") if one in request.query}
-    noted = {"slice": name, **{one: text[:LONGEST_NOTED] for one, text in asked.items()}}
+    noted: dict[str, Any] = {"slice": name, **{one: text[:LONGEST_NOTED] for one, text in asked.items()}}
     _require(twin, caller, "objects", noted)
     limit = number(request, "limit", DEFAULT_LIMIT, LARGEST_LIMIT)
     wanted = request.query.get("fields")
