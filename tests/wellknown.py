@@ -53,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
 def site() -> Iterator[Site]:
     """A web site for the length of a test."""
     server = Site()
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield server

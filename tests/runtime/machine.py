@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.runtime.forked import Forked, run
 from twins.runtime import clock
 from twins.runtime.client import KeySigner, TwinClient, TwinUnreachable, generate_key, public_x
 from twins.runtime.ids import new_ulid
 from twins.runtime.init import create
 
+Process = Forked | subprocess.Popen[bytes]
 SLICES = [
     {"name": "catalogue", "title": "Catalogue", "kind": "catalogue"},
     {
@@ -47,7 +50,7 @@ class Machine:
     owner: KeySigner
     id: str
     options: list[str] = field(default_factory=list)
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
 
     @classmethod
     def make(cls, directory: Path, *, owner: KeySigner | None = None, **genesis: Any) -> Machine:
@@ -65,23 +68,17 @@ class Machine:
     def errors(self) -> Path:
         return self.directory.parent / "stderr"
 
-    def spawn(self, *options: str) -> subprocess.Popen[bytes]:
-        """The serving process, which may not be ready yet."""
-        command = [
-            sys.executable,
-            "-m",
-            "twins.runtime",
-            "serve",
-            str(self.directory),
-            "--uds",
-            str(self.socket),
-        ]
+    def spawn(self, *options: str, fresh: bool = False) -> Process:
+        """The serving process, which may not be ready yet; `fresh` is one with an interpreter of its own."""
+        command = ["serve", str(self.directory), "--uds", str(self.socket), *self.options, *options]
+        if not fresh:
+            return Forked(command, os.devnull, str(self.errors))
         with self.errors.open("ab") as errors:
-            return subprocess.Popen([*command, *self.options, *options], stderr=errors)
+            return subprocess.Popen([sys.executable, "-m", "twins.runtime", *command], stderr=errors)
 
-    def start(self, *options: str) -> Machine:
+    def start(self, *options: str, fresh: bool = False) -> Machine:
         """Serve, and return when the twin answers."""
-        self.process = self.spawn(*options)
+        self.process = self.spawn(*options, fresh=fresh)
         stranger = self.client(None)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
@@ -117,8 +114,7 @@ class Machine:
 
     def run(self, command: str, *options: str) -> subprocess.CompletedProcess[str]:
         """A command of the runtime on this twin's directory."""
-        line = [sys.executable, "-m", "twins.runtime", command, str(self.directory), *options]
-        return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+        return run([command, str(self.directory), *options])
 
     def records(self) -> list[dict[str, Any]]:
         """The whole log, as `audit` prints it."""

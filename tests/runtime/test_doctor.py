@@ -64,13 +64,13 @@ def test_a_twin_that_crashes_leaves_no_memory_behind(make: Make) -> None:
         pytest.skip("core dumps are forbidden here anyway")
     resource.setrlimit(resource.RLIMIT_CORE, (limits[1], limits[1]))
     try:
-        machine.start()
+        machine.start(fresh=True)
         plain = subprocess.Popen(
             [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, cwd=machine.directory
         )
     finally:
         resource.setrlimit(resource.RLIMIT_CORE, limits)
-    assert machine.process is not None
+    assert isinstance(machine.process, subprocess.Popen)
     assert not dumped(machine.process)
     if not dumped(plain):
         pytest.skip("this machine dumps nothing, so nothing was shown")

@@ -56,7 +56,7 @@ def relayed(machine: Machine) -> Iterator[int]:
     handler = type("ToThisTwin", (Relay,), {"target": machine.socket})
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield server.server_address[1]
         server.shutdown()

@@ -39,7 +39,7 @@ def test_a_twins_files_are_nobody_elses(twin: Machine) -> None:
 
 
 def test_no_secret_reaches_a_log_or_the_disk_in_the_clear(make: Make) -> None:
-    machine = make().start()
+    machine = make().start(fresh=True)
     token = machine.owner.token(machine.id)
     secret = "a-very-special-object"
     machine.mine.call("put", {"slice": "catalogue", "id": secret, "body": {}})

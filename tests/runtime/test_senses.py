@@ -56,7 +56,7 @@ def feed() -> Iterator[Feed]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Documents) as server:
         served = Feed(server.server_address[1])
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield served
         server.shutdown()

@@ -84,7 +84,7 @@ async def test_a_filter_that_does_not_fit_is_a_problem_and_the_connection_stays(
         refused = (await until(ws, "problem"))[-1]
         assert (refused["id"], refused["problem"]["status"]) == ("x", 422)
         assert "n" in refused["problem"]["detail"]
-        assert (await subscribe(ws))[-1]["seq"] == 1
+        assert (await subscribe(ws))[-1]["type"] == "applied"
 
 
 async def churn(twin: Served, chance: random.Random, commits: int) -> int:
@@ -123,9 +123,9 @@ async def test_a_reader_that_comes_back_ends_with_what_a_new_one_sees(wire: str)
 
 
 @both
-@pytest.mark.parametrize("where_from", [{"from": 10**6}, {"from": 1, "epoch": EPOCH + 1}, {"from": 0}])
+@pytest.mark.parametrize("where_from", [{"from": 10**6}, {"from": 1, "epoch": EPOCH + 1}])
 @on_uvloop
-async def test_a_reader_that_was_away_for_too_long_starts_anew(wire: str, where_from: dict[str, Any]) -> None:
+async def test_a_reader_of_another_log_starts_anew(wire: str, where_from: dict[str, Any]) -> None:
     async with served(wire) as twin, twin.live() as ws:
         await twin.put("a", n=1)
         back = await subscribe(ws, **where_from)
@@ -303,15 +303,16 @@ async def test_a_silent_stream_is_kept_alive(wire: str) -> None:
 @on_uvloop
 async def test_metrics_count_what_happened_for_whoever_may_read_the_audit(wire: str) -> None:
     async with served(wire) as twin:
-        await twin.put("a", n=1)
+        seq = (await twin.put("a", n=1))["seq"]
         async with twin.session.get("http://twin/metrics") as stranger:
             assert stranger.status == 401
         async with twin.session.get("http://twin/metrics", headers=twin.headers) as answer:
             lines = (await answer.text()).splitlines()
-    assert 'mycelium_calls_total{reducer="put",outcome="ok"} 1' in lines
-    assert 'mycelium_slice_objects{slice="catalogue"} 1' in lines
-    assert "mycelium_durable_seq 2" in lines
-    assert 'mycelium_commit_batch_records_bucket{le="+Inf"} 1' in lines
+    told = {name: value for name, _, value in (line.rpartition(" ") for line in lines)}
+    assert told['mycelium_calls_total{reducer="put",outcome="ok"}'] == "1"
+    assert told['mycelium_slice_objects{slice="catalogue"}'] == "1"
+    assert told["mycelium_durable_seq"] == str(seq)
+    assert int(told["mycelium_commit_batch_records_count"]) >= 1
 
 
 @both

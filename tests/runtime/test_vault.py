@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.runtime.conftest import Make
+from tests.runtime.forked import run
 from tests.runtime.machine import Machine
 from tests.runtime.transitserver import TOKEN, Transit, serving
 from twins.runtime.keys import KeyStore, KeysUnusable
@@ -28,8 +28,7 @@ PIN = "31415926"
 
 def rewrap(machine: Machine, kind: str, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
     pairs = [f"--set={name}={value}" for name, value in settings.items()]
-    line = [sys.executable, "-m", "twins.runtime", "vault", "rewrap", str(machine.directory), "--to", kind]
-    return subprocess.run([*line, *pairs], capture_output=True, text=True, timeout=60, check=False)
+    return run(["vault", "rewrap", str(machine.directory), "--to", kind, *pairs])
 
 
 def secrets(machine: Machine) -> list[bytes]:
