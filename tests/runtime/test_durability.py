@@ -119,7 +119,7 @@ def test_a_torn_tail_costs_only_the_record_that_was_never_acknowledged(make: Mak
     whole = path.read_bytes()
     head = [frame for frame, _ in Scan(machine.directory)][-1]
     torn = head.seq + 1
-    path.write_bytes(whole + close_frame(torn, torn, head.hash, bytes(200))[0][:100])
+    path.write_bytes(whole + close_frame(torn, torn, head.hash, b"x" * 200)[0][:100])
     assert "bytes of an unfinished write: 100" in machine.run("verify").stdout
     assert machine.start().mine.object("catalogue", "kept")["body"] == {}
     cut = machine.mine.get("/v1/log", {"order": "desc", "limit": 10})["records"]
