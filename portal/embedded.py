@@ -36,7 +36,7 @@ class Embedded:
 
     def __init__(self, listener: socket.socket, demo: bool, say: Callable[[str], None]) -> None:
         self._server = GracefulServer(application, listener)
-        self._host = HostProcess(settings.MYCELIUM_HOME, settings.OUTBOUND_ALLOW)
+        self._host = HostProcess(settings.MYCELIUM_HOME, settings.OUTBOUND_ALLOW, settings.OUTBOUND_PORTS)
         self._worker = Worker(app)
         self._demo = demo
         self._say = say
@@ -78,7 +78,7 @@ class Embedded:
         stack.callback(running.stop)
         port = urlsplit(running.url).port or 0
         kept.write_text(str(port))
-        self._host.allow_port(port)
+        self._host.allow_port(str(port))
         return running.url
 
     def _get_ready(self, feed_url: str | None) -> None:

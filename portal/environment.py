@@ -71,6 +71,16 @@ def networks(name: str, default: tuple[str, ...]) -> tuple[str, ...]:
         raise ImproperlyConfigured(f"{name}: expected networks such as 127.0.0.0/8,10.0.0.0/8") from None
 
 
+def ports(name: str) -> tuple[str, ...]:
+    """TCP ports, separated by commas; `any` among them stands for all."""
+    found = tuple(words(name))
+    for word in found:
+        fits = word.isascii() and word.isdecimal() and 1 <= int(word) <= 65535
+        if not fits and word != "any":
+            raise ImproperlyConfigured(f"{name}: expected ports such as 8443,9000, or any")
+    return found
+
+
 def url(name: str, value: str, schemes: tuple[str, ...]) -> SplitResult:
     """The value of the variable `name` as an address with one of the schemes."""
     try:

@@ -30,17 +30,19 @@ class HostProcess:
     All methods are for the main thread: the child ends with the thread that started it.
     """
 
-    def __init__(self, home: Path, allow: Sequence[str]) -> None:
+    def __init__(self, home: Path, allow: Sequence[str], ports: Sequence[str]) -> None:
         self._home = home
         self._command = [sys.executable, "-m", "twins.host", "serve", "--home", str(home)]
         self._command += [word for network in allow for word in ("--allow", network)]
+        for port in ports:
+            self.allow_port(port)
         self._process: subprocess.Popen[bytes] | None = None
         self._pause = 0.5
         self._not_before = 0.0
 
-    def allow_port(self, port: int) -> None:
-        """Lets twins fetch from a TCP port besides 80 and 443; to be said before the start."""
-        self._command += ["--allow-port", str(port)]
+    def allow_port(self, port: str) -> None:
+        """Lets twins fetch from a TCP port besides 80 and 443, or from `any`; to be said before the start."""
+        self._command += ["--allow-port", port]
 
     def start(self) -> None:
         """Starts the host."""

@@ -37,6 +37,7 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 # Outbound fetches refuse private addresses; only the embedded demo's feed is on this machine.
 EMBEDDED = not DATABASE_URL and not REDIS_URL and _public.hostname in _LOOPBACK
 OUTBOUND_ALLOW = env.networks("MYCELIUM_OUTBOUND_ALLOW", ("127.0.0.0/8",) if EMBEDDED else ())
+OUTBOUND_PORTS = env.ports("MYCELIUM_OUTBOUND_PORTS")
 
 # TLS ends at the edge, which says so in X-Forwarded-Proto and drops the caller's own.
 BEHIND_EDGE = _https = _public.scheme == "https"

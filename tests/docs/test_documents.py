@@ -14,7 +14,7 @@ from django.core.management import get_commands
 
 from tests.portalprocess import ROOT
 
-READERS = {"text", "secret", "number", "choice", "words", "networks", "web_address"}
+READERS = {"text", "secret", "number", "choice", "words", "networks", "ports", "web_address"}
 MARKDOWN = sorted(
     path for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
 )

@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 from portal import environment
 
 SETTINGS = Path(__file__).resolve().parents[2] / "portal" / "settings.py"
-SERVICES = ("DATABASE_URL", "REDIS_URL", "MYCELIUM_OUTBOUND_ALLOW", "DATABASE_POOL")
+SERVICES = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "MYCELIUM_OUTBOUND_ALLOW",
+    "MYCELIUM_OUTBOUND_PORTS",
+    "DATABASE_POOL",
+)
 
 
 @pytest.fixture
@@ -48,6 +54,8 @@ def settings() -> dict[str, Any]:
         ("ROUTER_URL", "ftp://router", "starts with http://"),
         ("MYCELIUM_OUTBOUND_ALLOW", "10.0.0.0/33", "networks such as 127.0.0.0/8"),
         ("MYCELIUM_OUTBOUND_ALLOW", "10.0.0.1/8", "networks such as 127.0.0.0/8"),
+        ("MYCELIUM_OUTBOUND_PORTS", "8443,https", "ports such as 8443"),
+        ("MYCELIUM_OUTBOUND_PORTS", "0", "ports such as 8443"),
         ("LOG_LEVEL", "LOUD", "one of DEBUG, INFO, WARNING, ERROR"),
         ("SECRET_KEY_FILE", "/nowhere/hunter", "a readable text file"),
         ("MYCELIUM_HOME", "/proc/hunter2/home", "a folder that can be made"),
