@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import dataclasses
+import gc
 import json
 import mmap
 import os
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from twins.runtime import sandbox
+from twins.runtime.log.disk import LateDisk
 from twins.runtime.module import Context, reducer
 from twins.runtime.modules.twin import module as ordinary
 from twins.runtime.sandbox import preload  # noqa: F401
@@ -155,6 +157,12 @@ def replace_placement(ctx: Context) -> str:
     return _outcome(lambda: Path("mine.json").replace("placement.json"))
 
 
+@reducer(relation="can_configure")
+def way_to_disk(ctx: Context) -> str:
+    """How batches of records are written in this process."""
+    return next(type(one.way).__name__ for one in gc.get_objects() if isinstance(one, LateDisk))
+
+
 def _note(event: str, arguments: tuple[Any, ...]) -> None:
     """Write down every module that is loaded after the process has gone into its folder."""
     if event == "os.chdir":
@@ -163,7 +171,7 @@ def _note(event: str, arguments: tuple[Any, ...]) -> None:
         os.write(_imports[-1], f"{arguments[0]}\n".encode())
 
 
-own = {one.name: one for one in (attempt, layout, replace_placement)}
+own = {one.name: one for one in (attempt, layout, replace_placement, way_to_disk)}
 module = dataclasses.replace(ordinary, name="tests.host.probe", reducers={**ordinary.reducers, **own})
 
 if __name__ == "__main__":

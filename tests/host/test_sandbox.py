@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -121,6 +122,9 @@ def test_a_whole_life_in_the_sandbox_loads_no_code(machine: Machine) -> None:
         for path in ("/v1/log", "/v1/verify", "/v1/grants", "/v1/people", "/v1/senses", "/v1/slices"):
             assert twin.get(path)
         twin.call("rotate_key", {})
+        with ThreadPoolExecutor(8) as callers:
+            list(callers.map(lambda n: machine.put("acme", f"nail{n}"), range(64)))
+        assert twin.call("way_to_disk", {}).result == "AioDisk"
         machine.client.sleep("acme")
     assert (machine.folder("acme") / "imports").read_text().splitlines() == []
 
@@ -178,6 +182,19 @@ def test_the_doctor_finds_nothing_wrong_with_a_living_host_and_a_stale_socket_of
     eventually(lambda: not machine.session())
     dead = {name: fine for name, fine, _ in doctor(machine)}
     assert (dead["host"], dead["sockets"], dead["sandbox"]) == (False, False, True)
+
+
+def test_a_twin_whose_vault_the_sandbox_cannot_reach_is_refused_with_a_sentence(machine: Machine) -> None:
+    machine.create("acme")
+    box = machine.folder("acme") / "keys" / "vault.json"
+    settings = {"module": "/usr/lib/token.so", "token": "t", "key": "k", "pin": "pin"}
+    box.write_text(json.dumps(json.loads(box.read_text()) | {"kind": "pkcs11", "settings": settings}))
+    machine.client.wake("acme")
+    eventually(lambda: machine.status("acme")["last_exit"] == 69)
+    machine.host.terminate()
+    _, told = machine.host.communicate(timeout=PATIENCE_SECONDS)
+    assert "the vault pkcs11 needs a library and files that the sandbox keeps from a twin" in told
+    assert "Traceback" not in told
 
 
 def test_a_standalone_runtime_confines_itself(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import uvloop
 from twins.runtime.client import public_x
 from twins.runtime.keytree import KeyTree
 from twins.runtime.log import commitlog, disk
+from twins.runtime.log.aio import Aio
 from twins.runtime.log.commitlog import Commitlog
 from twins.runtime.log.record import Record
 from twins.runtime.log.recovery import Recovered
@@ -24,7 +25,7 @@ TWIN = "01JABCDEFGHJKMNPQRSTVWXYZ0"
 KEY, SEED = bytes(range(32)), bytes(range(1, 33))
 X = public_x(SEED)
 DISKS: dict[str, Callable[[Path], disk.Disk]] = {
-    "aio": disk.AioDisk,
+    "aio": lambda _: disk.AioDisk(Aio()),
     "thread": lambda _: disk.ThreadDisk(),
     "best": disk.open_disk,
 }

@@ -105,12 +105,17 @@ def test_the_quickest_way_is_taken_where_the_system_has_it(tmp_path: Path) -> No
     if "CS_GNU_LIBC_VERSION" not in os.confstr_names or sys.platform != "linux":
         pytest.skip("not glibc: writes go through a thread")
     program = (
-        "import asyncio, sys; from pathlib import Path; from twins.runtime.log.disk import open_disk\n"
-        "async def run():\n disk = open_disk(Path(sys.argv[1])); print(type(disk).__name__); disk.close()\n"
+        "import asyncio, os, sys; from pathlib import Path; from twins.runtime.log.disk import open_disk\n"
+        "async def run():\n"
+        " disk, done = open_disk(Path(sys.argv[1])), asyncio.Event()\n"
+        " fd = os.open(Path(sys.argv[1], 'file'), os.O_RDWR | os.O_CREAT)\n"
+        " threads = len(os.listdir('/proc/self/task'))\n"
+        " disk.write(fd, b'bolt', 0, lambda failed: done.set())\n"
+        " await done.wait(); print(threads, os.pread(fd, 9, 0), type(disk.way).__name__); disk.close()\n"
         "asyncio.run(run())"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "AioDisk\n"
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "1 b'bolt' AioDisk\n"
 
 
 @pytest.mark.parametrize("callers", [1, 8])

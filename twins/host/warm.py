@@ -1,41 +1,86 @@
 """A warm-up of the process from which all twins are forked.
 
-What runs here once (the libraries' own set-up, caches, specialised code) is then shared, and neither costs a
-twin its time nor a page of memory. No thread may be alive when a process is forked, so nothing is written.
+What ran here often enough (the libraries' own set-up, caches, specialised code) is shared by all twins, and
+costs none of them its time or a page of memory. Nothing of it may be left when a process is forked: no
+thread, no event loop, no open file, no secret but those of twins that never were.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shutil
+import signal
 import socket
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from twins.runtime import init
+import uvloop
+
+from twins.runtime import init, serve
+from twins.runtime.log.disk import PlainDisk
 from twins.runtime.module import Module
 from twins.runtime.twin import Twin
 
-_ROUNDS = 3
+# CPython specialises what it has run eight times (PEP 659).
+_LIVES = 10
+_IDLE_SECONDS = 0.05
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_THREADS = Path("/proc/self/task")
+_REQUESTS = (
+    b"GET /healthz HTTP/1.1\r\nHost: twin\r\n\r\n"
+    b"GET /.well-known/mycelium.json HTTP/1.1\r\nHost: twin\r\nConnection: close\r\n\r\n"
+)
 
 
 def warm(module: Module) -> None:
-    """Open a twin that exists only for this, and let an event loop answer somebody."""
+    """Let twins that exist only for this live at the same time, from the first record to the last."""
     with tempfile.TemporaryDirectory() as folder:
-        directory = Path(folder) / "twin"
-        init.create(directory, slug="warm", name="Warm", genesis={})
-        for _ in range(_ROUNDS):
-            Twin(directory, module)
-    asyncio.run(_answer())
+        first, *others = homes = [Path(folder) / str(one) for one in range(_LIVES)]
+        init.create(first, slug="warm", name="Warm", genesis={})
+        for home in others:
+            shutil.copytree(first, home)
+        _live_all(homes, module)
 
 
-async def _answer() -> None:
-    caller, twin = socket.socketpair()
-    reader, writer = await asyncio.open_connection(sock=caller)
-    for _ in range(_ROUNDS):
-        writer.write(b"x")
-        await writer.drain()
-        twin.send(twin.recv(1))
-        await reader.read(1)
-    writer.close()
-    await writer.wait_closed()
-    twin.close()
+def _live_all(homes: list[Path], module: Module) -> None:
+    twins = [Twin(home, module, PlainDisk) for home in homes]
+    with _signals_kept(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_live(twins))
+    # A thread that was waited for may still be about to leave.
+    while _THREADS.exists() and len(list(_THREADS.iterdir())) > 1:
+        time.sleep(0.001)
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Keep what tells the host to end from these twins: it comes when they are gone."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    handlers = [signal.getsignal(one) for one in _SIGNALS]
+    try:
+        yield
+    finally:
+        for one, handler in zip(_SIGNALS, handlers, strict=True):
+            signal.signal(one, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+async def _live(twins: list[Twin]) -> None:
+    await asyncio.gather(*map(_live_once, twins))
+
+
+async def _live_once(twin: Twin) -> None:
+    address = str(twin.directory / "sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        life = asyncio.create_task(
+            serve.live(twin, listener, serve.Options(_IDLE_SECONDS, (), "fast", own=True))
+        )
+        reader, writer = await asyncio.open_unix_connection(address)
+        writer.write(_REQUESTS)
+        await reader.read()
+        writer.close()
+        await life

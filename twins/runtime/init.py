@@ -8,7 +8,6 @@ from typing import Any
 
 from twins.runtime import clock, files
 from twins.runtime.authz.engine import Engine
-from twins.runtime.authz.model import Model
 from twins.runtime.authz.tuples import Tuples
 from twins.runtime.callers import Caller
 from twins.runtime.identity import KEY, TABLE, Identity
@@ -87,7 +86,7 @@ def _first_record(module: Module, me: Identity, genesis: dict[str, Any]) -> Reco
         seed=secrets.token_hex(16),
         twin=me.id,
         tx=tx,
-        rights=Rights(Engine(Model(module.model), Tuples()), state, me.id),
+        rights=Rights(Engine(module.authorization, Tuples()), state, me.id),
     )
     module.genesis(context, genesis)
     return Record(

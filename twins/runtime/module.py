@@ -7,11 +7,13 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from typing import Any, get_type_hints
 
 import msgspec
 
 from twins.runtime.answers import hashed
+from twins.runtime.authz.model import Model
 from twins.runtime.callers import Caller
 from twins.runtime.ids import ulid_from
 from twins.runtime.keys import KeyStore
@@ -176,6 +178,11 @@ class Module:
     genesis: Callable[[Context, dict[str, Any]], None]
     visible: Visible | None = None
 
+    @cached_property
+    def authorization(self) -> Model:
+        """The model, read once for all twins of a process and its children."""
+        return Model(self.model)
+
     def reducer(self, name: str) -> Reducer:
         """The reducer of that name.
 
@@ -188,6 +195,7 @@ class Module:
         return found
 
 
+@cache
 def load(name: str) -> Module:
     """The module of that name: `twin`, or a Python module path whose attribute `module` is one.
 

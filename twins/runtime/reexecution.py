@@ -15,7 +15,6 @@ import msgspec
 
 from twins.runtime import answers, clock, codec
 from twins.runtime.authz.engine import CheckFailed, Engine, Given
-from twins.runtime.authz.model import Model
 from twins.runtime.authz.tuples import TABLE as TUPLES
 from twins.runtime.authz.tuples import Tuples
 from twins.runtime.callers import Caller
@@ -81,7 +80,7 @@ class Reexecution:
         self._module, self._state = module, state
         tuples = Tuples()
         state.watch(tuples.observe, TUPLES)
-        self._engine = Engine(Model(module.model), tuples)
+        self._engine = Engine(module.authorization, tuples)
         self.executed = self.skipped = 0
         if not _hooked[0]:
             # A hook cannot be taken away again, so one serves for the life of the process.

@@ -7,8 +7,6 @@ once and forks, and its twins share the memory.
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures.thread  # noqa: F401
-import encodings.idna  # noqa: F401
 import fcntl
 import logging
 import os
@@ -39,6 +37,7 @@ from twins.runtime.server.app import App
 from twins.runtime.server.fast import FastWire
 from twins.runtime.server.wire import Wire
 from twins.runtime.twin import Twin
+from twins.runtime.vault.box import Box
 
 # As sysexits.h has them.
 EXIT_DAMAGED, EXIT_UNAVAILABLE, EXIT_LOCKED = 65, 69, 75
@@ -90,9 +89,13 @@ def run(
         loaded = load(module)
         directory = sandbox.enter(directory, policy)
         with locked(directory):
+            if policy is not None:
+                Box(directory / "keys").check_confined()
             options = Options(idle_seconds, allow, wire, own)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_serve(directory, Twin(directory, loaded), sock, options))
+                twin = Twin(directory, loaded)
+                setproctitle(f"mycelium-twin {twin.identity.slug}")
+                runner.run(live(twin, sock, options))
     except TwinLocked as error:
         return _failed(directory, error, EXIT_LOCKED)
     except LogDamaged as error:
@@ -128,10 +131,10 @@ def locked(directory: Path) -> Iterator[None]:
         os.close(fd)
 
 
-async def _serve(directory: Path, twin: Twin, sock: socket.socket, options: Options) -> None:
-    setproctitle(f"mycelium-twin {twin.identity.slug}")
+async def live(twin: Twin, sock: socket.socket, options: Options) -> None:
+    """From the first record to the last; see `run`."""
     twin.start()
-    expiry, runner, keeper = Expiry(twin), Runner(twin, options.allow), Keeper(twin, directory)
+    expiry, runner, keeper = Expiry(twin), Runner(twin, options.allow), Keeper(twin, twin.directory)
     app = App(twin)
     wire = _wire(options.wire, app)
     presence = Presence(app, wire, runner)

@@ -12,13 +12,13 @@ import msgspec
 
 from twins.runtime import answers, codec
 from twins.runtime.authz.engine import Engine
-from twins.runtime.authz.model import Model
 from twins.runtime.authz.tuples import TABLE as TUPLES
 from twins.runtime.authz.tuples import Tuples
 from twins.runtime.callers import VAULT, Caller, Callers
 from twins.runtime.identity import Identity, identity_of
 from twins.runtime.keys import KeyStore
 from twins.runtime.log.commitlog import Commitlog
+from twins.runtime.log.disk import Disk, open_disk
 from twins.runtime.log.reader import read
 from twins.runtime.log.record import Kind, Opened, Record
 from twins.runtime.log.recovery import Recovered
@@ -65,20 +65,20 @@ class Twin:
         LogMissing, LogDamaged, KeysUnusable, ModuleMissing: nothing was changed.
     """
 
-    def __init__(self, directory: Path, module: Module) -> None:
+    def __init__(self, directory: Path, module: Module, disk: Callable[[Path], Disk] = open_disk) -> None:
         self.module = module
         self.directory = directory
         self.keys = KeyStore(directory)
         self.keys.unlock()
         self.snapshot: Loaded | None = None
         self._seal = seal_of(self.keys)
-        self.log = Commitlog(directory, self._seal)
+        self.log = Commitlog(directory, self._seal, disk=disk)
         self._recovered = self._open()
         me = self.identity
         if me.module != module.name:
             raise ModuleMissing(f"this twin was made with --module {me.module}, not {module.name}")
         self.id = me.id
-        self.engine = Engine(Model(module.model), self.tuples)
+        self.engine = Engine(module.authorization, self.tuples)
         self.rights = Rights(self.engine, self.state, self.id)
         self.callers = Callers(self.state, self.id)
         self.metrics = Metrics()

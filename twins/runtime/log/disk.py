@@ -31,7 +31,7 @@ class Disk(Protocol):
 def open_disk(directory: Path) -> Disk:
     """The best way to write that this process has; needs a running loop."""
     try:
-        return AioDisk(directory)
+        return LateDisk(directory)
     except AioUnavailable:
         return ThreadDisk()
 
@@ -47,20 +47,57 @@ def write_now(fd: int, data: bytes, offset: int) -> None:
         raise OSError(0, f"only {written} of {len(data)} bytes were written")
 
 
-class AioDisk:
-    """Writes by POSIX AIO, without Python's lock: a busy loop does not hold them up.
+class PlainDisk:
+    """Writes in the loop, for a process that must not start a thread."""
+
+    def __init__(self, _directory: Path) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def write(self, fd: int, data: bytes, offset: int, done: Done) -> None:
+        write_now(fd, data, offset)
+        self._loop.call_soon(done, None)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class LateDisk:
+    """Finds out with the first write whether POSIX AIO works here: a twin that writes little has no thread.
+
+    Attributes:
+        way: what the writes take, once there was one.
 
     Raises:
         AioUnavailable: use another way.
     """
 
     def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        # Now, so that threads that start before the first write have its signal blocked.
         self._aio = Aio()
+        self.way: Disk | None = None
+
+    def write(self, fd: int, data: bytes, offset: int, done: Done) -> None:
+        way = self.way = self.way or self._open()
+        way.write(fd, data, offset, done)
+
+    def close(self) -> None:
+        (self.way or self._aio).close()
+
+    def _open(self) -> Disk:
         try:
-            self._aio.test(directory)
+            self._aio.test(self._directory)
         except AioUnavailable:
             self._aio.close()
-            raise
+            return ThreadDisk()
+        return AioDisk(self._aio)
+
+
+class AioDisk:
+    """Writes by POSIX AIO, without Python's lock: a busy loop does not hold them up."""
+
+    def __init__(self, aio: Aio) -> None:
+        self._aio = aio
         self._done: Done | None = None
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._aio.fileno, self._ready)

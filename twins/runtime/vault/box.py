@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from twins.runtime import files
-from twins.runtime.vault import KINDS
+from twins.runtime.vault import CONFINED, KINDS
 from twins.runtime.vault.kind import KeysUnusable, Vault
 
 DEFAULT = "file"
@@ -39,6 +39,20 @@ class Box:
     def kind(self) -> str:
         """The name of the vault's kind; raises KeysUnusable."""
         return self._read().kind
+
+    def check_confined(self) -> None:
+        """Return when the vault can be reached from the sandbox of a twin's process.
+
+        Raises:
+            KeysUnusable: it cannot; or as `open`.
+        """
+        stored = self._read()
+        self._vault(stored.kind, stored.settings)
+        if stored.kind not in CONFINED:
+            raise KeysUnusable(
+                f"the vault {stored.kind} needs a library and files that the sandbox keeps from a twin: "
+                f"serve it without a sandbox, or move its secret to {' or '.join(CONFINED)} by `vault rewrap`"
+            )
 
     def open(self) -> bytes:
         """The twin's secret.
