@@ -19,7 +19,7 @@ from pathlib import Path
 
 import uvloop
 
-from twins.runtime import init, serve
+from twins.runtime import init, serve, tokens
 from twins.runtime.log.disk import PlainDisk
 from twins.runtime.module import Module
 from twins.runtime.twin import Twin
@@ -29,26 +29,35 @@ _LIVES = 10
 _IDLE_SECONDS = 0.05
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _THREADS = Path("/proc/self/task")
+_OWNER = "user:01JABCDEFGHJKMNPQRSTVWXYZ0"
+_SLICE = {"name": "warm", "title": "Warm", "kind": "warm", "listed": True, "sensitivity": "internal"}
+_OBJECT = b'{"slice":"warm","id":"warm","body":{"n":1}}'
 _REQUESTS = (
     b"GET /healthz HTTP/1.1\r\nHost: twin\r\n\r\n"
+    b"POST /v1/call/put HTTP/1.1\r\nHost: twin\r\nAuthorization: Bearer %%b\r\nContent-Length: %d\r\n\r\n%b"
+    b"GET /v1/slices/warm/objects HTTP/1.1\r\nHost: twin\r\nAuthorization: Bearer %%b\r\n\r\n"
     b"GET /.well-known/mycelium.json HTTP/1.1\r\nHost: twin\r\nConnection: close\r\n\r\n"
-)
+) % (len(_OBJECT), _OBJECT)
 
 
 def warm(module: Module) -> None:
     """Let twins that exist only for this live at the same time, from the first record to the last."""
     with tempfile.TemporaryDirectory() as folder:
         first, *others = homes = [Path(folder) / str(one) for one in range(_LIVES)]
-        init.create(first, slug="warm", name="Warm", genesis={})
+        key = tokens.generate_key()
+        owner = {_OWNER: {"name": "Warm", "key": tokens.public_x(key)}}
+        genesis = {"custody": None, "owner": owner, "admins": {}, "slices": [_SLICE], "senses": []}
+        made = init.create(first, slug="warm", name="Warm", genesis=genesis)
+        token = tokens.sign(key, iss=_OWNER, sub=_OWNER, aud=made["id"], seconds=60).encode()
         for home in others:
             shutil.copytree(first, home)
-        _live_all(homes, module)
+        _live_all(homes, module, _REQUESTS % (token, token))
 
 
-def _live_all(homes: list[Path], module: Module) -> None:
+def _live_all(homes: list[Path], module: Module, requests: bytes) -> None:
     twins = [Twin(home, module, PlainDisk) for home in homes]
     with _signals_kept(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_live(twins))
+        runner.run(_live(twins, requests))
     # A thread that was waited for may still be about to leave.
     while _THREADS.exists() and len(list(_THREADS.iterdir())) > 1:
         time.sleep(0.001)
@@ -67,11 +76,11 @@ def _signals_kept() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-async def _live(twins: list[Twin]) -> None:
-    await asyncio.gather(*map(_live_once, twins))
+async def _live(twins: list[Twin], requests: bytes) -> None:
+    await asyncio.gather(*(_live_once(twin, requests) for twin in twins))
 
 
-async def _live_once(twin: Twin) -> None:
+async def _live_once(twin: Twin, requests: bytes) -> None:
     address = str(twin.directory / "sock")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
@@ -80,7 +89,7 @@ async def _live_once(twin: Twin) -> None:
             serve.live(twin, listener, serve.Options(_IDLE_SECONDS, (), "fast", own=True))
         )
         reader, writer = await asyncio.open_unix_connection(address)
-        writer.write(_REQUESTS)
+        writer.write(requests)
         await reader.read()
         writer.close()
         await life
