@@ -11,16 +11,14 @@ from typing import Any
 from tests.bench.peers import durable_postgres, durable_redis, sqlite_inserts
 from tests.bench.served import Served, served
 from tests.bench.sheet import Goal, Sheet
-from twins.runtime import bench
 from twins.runtime.bench import BODY
-from twins.runtime.init import create
 
 SECONDS = 3
 NETWORK = "twin, 64 callers over HTTP"
 SINGLE = "twin, 1 caller over HTTP"
 LIVE = "twin, 64 in flight on 1 WebSocket"
-WITHIN = "twin in process, 64 in flight"
-BUSY = "twin in process, 64 in flight, loop saturated"
+WITHIN = "twin in process, durable commits, 64 in flight"
+BUSY = "twin in process, durable commits, 64 in flight, loop saturated"
 POSTGRES, REDIS = "PostgreSQL, {} callers", "Redis, {} callers"
 
 GOALS = [
@@ -37,8 +35,6 @@ GOALS = [
 def run(sheet: Sheet, folder: Path, runs: int) -> None:
     """Every contender once in each round."""
     body = json.dumps(BODY)
-    inside = folder / "inside"
-    create(inside, slug="inside", name="Inside", genesis={"slices": bench.SLICES})
     with (
         served(folder / "twin") as twin,
         durable_postgres(folder, body) as postgres,
@@ -56,8 +52,7 @@ def run(sheet: Sheet, folder: Path, runs: int) -> None:
                 rate = sqlite_inserts(folder / "s.db", body, 1.0, callers)
                 sheet.add(f"SQLite, {callers} in a transaction", "commits/s", rate)
             _call(sheet, twin, LIVE, 64, "live")
-            sheet.add(WITHIN, "commits/s", bench.commits(inside, 64, SECONDS))
-            sheet.add(BUSY, "commits/s", bench.commits(inside, 64, SECONDS, saturated=True))
+            _inside(sheet, folder)
 
 
 def _call(sheet: Sheet, twin: Served, row: str, callers: int, kind: str) -> None:
@@ -93,3 +88,20 @@ def load(twin: Served, callers: int, seconds: float, kind: str) -> dict[str, Any
     done = subprocess.run(command, input=json.dumps(given), check=True, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def _inside(sheet: Sheet, folder: Path) -> None:
+    """Without a network, in processes of their own."""
+    command = [
+        sys.executable,
+        "-m",
+        "twins.runtime",
+        "bench",
+        str(folder),
+        "--seconds",
+        str(SECONDS),
+        "--json",
+    ]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    for one in json.loads(done.stdout):
+        sheet.add(f"twin in process, {one['name']}", one["unit"], one["value"])
