@@ -153,7 +153,7 @@ async def live(twin: Twin, sock: socket.socket, options: Options) -> None:
 
 def _wire(name: str, app: App) -> Wire:
     if name == "aiohttp":
-        from twins.runtime.server.second import AiohttpWire
+        from twins.runtime.server.aiohttp_wire import AiohttpWire
 
         return AiohttpWire(app)
     return FastWire(app)
