@@ -139,6 +139,17 @@ def test_a_call_that_does_not_fit_is_told_what_is_wrong(
         assert (last_record(standing)["kind"], last_record(standing)["seq"]) == ("failed", before + 1)
 
 
+@pytest.mark.parametrize("levels", [99, 101, 500, 980, 3000])
+def test_a_body_nested_beyond_a_hundred_levels_is_refused_and_others_come_through(
+    standing: Machine, levels: int
+) -> None:
+    deep = '{"a":' * levels + "1" + "}" * levels
+    body = '{"slice":"catalogue","id":"deep","body":' + deep + "}"
+    status, answer = raw(standing, "/v1/call/put", standing.owner.token(standing.id), "POST", body)
+    assert status == (200 if levels < 100 else 400)
+    assert status == 200 or b"100" in answer
+
+
 @pytest.mark.parametrize("body", ["", "{", "[1]", '"x"', '{"a":' * 5000, "\x00", '{"slice": "\\ud800"}'])
 def test_a_body_that_is_no_object_is_a_clear_problem(standing: Machine, body: str) -> None:
     status, answer = raw(standing, "/v1/call/put", standing.owner.token(standing.id), "POST", body)

@@ -101,10 +101,14 @@ async def test_a_wish_for_http_2_is_passed_by_and_the_request_answered(wire: str
 )
 @on_uvloop
 async def test_a_broken_handshake_is_told_what_is_missing(
-    wire: str, headers: dict[str, str], status: int
+    wire: str, headers: dict[str, Any], status: int
 ) -> None:
     async with served(wire) as twin:
-        wish = {"Connection": "Upgrade", "Upgrade": "websocket", "Authorization": f"Bearer {twin.token}"}
+        wish: dict[str, Any] = {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Authorization": f"Bearer {twin.token}",
+        }
         found, told, _ = await one(twin, request("GET", "/v1/live", **wish, **headers))
         assert found == status
         assert status != 426 or told["sec-websocket-version"] == "13"

@@ -119,7 +119,7 @@ def locked(directory: Path) -> Iterator[None]:
         LogMissing: the directory is not there.
     """
     try:
-        fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise LogMissing(f"{directory} holds no twin: {error.strerror}") from None
     try:
