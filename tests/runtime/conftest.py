@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.runtime.faults import build
 from tests.runtime.machine import Machine
 
 Make = Callable[..., Machine]
@@ -54,3 +55,9 @@ def standing() -> Iterator[Machine]:
 def twin(make: Make) -> Machine:
     """A twin that is served."""
     return make().start()
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The failing disk, as a library to preload."""
+    return build(tmp_path_factory.mktemp("shim"))

@@ -16,7 +16,7 @@ from twins.runtime.authz.tuples import TABLE as TUPLES
 from twins.runtime.authz.tuples import Tuples
 from twins.runtime.callers import VAULT, Caller, Callers
 from twins.runtime.identity import Identity, identity_of
-from twins.runtime.keys import KeyStore
+from twins.runtime.keys import KeyStore, KeysUnusable
 from twins.runtime.log.commitlog import Commitlog
 from twins.runtime.log.disk import Disk, open_disk
 from twins.runtime.log.reader import read
@@ -244,7 +244,7 @@ class Twin:
         reducer = self.module.reducer(name)
         converted = reducer.convert(args)
         reducer.authorize(caller, converted, self.rights)
-        prepared = reducer.prepare(self.keys) if reducer.prepare else {}
+        prepared = self._prepared(reducer)
         context = self._context(caller, prepared)
         by_custody = context.by_custody
         result = _result(reducer, context, converted)
@@ -268,6 +268,14 @@ class Twin:
         self._renewed = seq if prepared else self._renewed
         return Answer(seq, result)
 
+    def _prepared(self, reducer: Reducer) -> dict[str, str]:
+        try:
+            return reducer.prepare(self.keys) if reducer.prepare else {}
+        except (OSError, KeysUnusable) as error:
+            logger.warning("%s could not be prepared: %s", reducer.name, error)
+            detail = "The twin's disk does not take a new key; nothing was changed."
+            raise Problem(503, "disk-failed", detail) from None
+
     def _context(self, caller: Caller, prepared: dict[str, str]) -> Context:
         return Context(
             now=self.log.now(),
@@ -285,8 +293,14 @@ class Twin:
         if 0 < self._renewed <= durable:
             self._renewed = 0
             self._seed = self.keys.signing_key(self.identity.kid)
-            self.keys.keep_only(self.identity.kid)
+            self._drop_replaced()
         self.hub.advance(durable)
+
+    def _drop_replaced(self) -> None:
+        try:
+            self.keys.keep_only(self.identity.kid)
+        except OSError as error:
+            logger.warning("a replaced key is not removed before the next start: %s", error)
 
     def _commit(
         self,
