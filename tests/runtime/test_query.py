@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from decimal import Decimal
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.runtime.logs import Open, make
 from twins.runtime import codec, slices
+from twins.runtime.authz.engine import Engine
+from twins.runtime.authz.tuples import Tuples
+from twins.runtime.callers import Caller
+from twins.runtime.module import Context, load
 from twins.runtime.problems import Problem
 from twins.runtime.query import Queries, as_of, parse, queries
 from twins.runtime.query import compile as compiled
-from twins.runtime.query.declaration import Declaration, Index, declaration_of
+from twins.runtime.query.declaration import WIDEST, Declaration, Index, declaration_of
+from twins.runtime.query.history import FARTHEST
+from twins.runtime.rights import Rights
 from twins.runtime.state import Effect, State, Transaction
 
 SLICE, TABLE = "things", "object/things"
@@ -361,6 +368,15 @@ def test_the_past_of_an_object_is_what_it_was_then(commits: list[Any], id_: str,
         assert as_of(Open(Path(name)).log.backwards(at), SLICE, id_) == values[at]
 
 
+def test_a_past_that_lies_too_far_back_is_refused_with_where_to_go_on(tmp_path: Path) -> None:
+    (record,) = Open(make(tmp_path)).log.backwards(1)
+    assert as_of(repeat(record, FARTHEST), SLICE, "o0") is None
+    with pytest.raises(Problem) as refused:
+        as_of(repeat(record, FARTHEST + 1), SLICE, "o0")
+    assert (refused.value.status, refused.value.kind) == (422, "query-too-wide")
+    assert "`at=1`" in refused.value.detail
+
+
 @pytest.mark.parametrize(
     ("where", "words"),
     [
@@ -446,6 +462,23 @@ def test_a_query_that_looks_at_too_much_names_the_index_that_would_help() -> Non
         assert index in refused.value.detail
     assert len(memory.run(SLICE, memory.filter(SLICE, '{"n":{"lt":5}}'), limit=5).rows) == 5
     assert len(memory.run(SLICE, memory.filter(SLICE, "")).rows) == 11
+
+
+def test_a_slice_too_large_to_look_through_at_once_takes_no_search_and_no_new_schema() -> None:
+    state = State()
+    row = codec.encode({"body": {"n": 0}, "seq": 1})
+    state.apply([Effect(TABLE, f"o{n}", row) for n in range(WIDEST + 1)], 1)
+    memory, twin = Queries(state), "01JABCDEFGHJKMNPQRSTVWXYZ0"
+    rights = Rights(Engine(load("twin").authorization, Tuples()), state, twin)
+    context = Context("2030-01-01T00:00:00Z", Caller("user:a"), 2, "", twin, Transaction(state), rights)
+    declare = load("twin").reducers["declare_slice"].run
+    with pytest.raises(Problem, match="declare an equality index of `n`"):
+        memory.run(SLICE, memory.filter(SLICE, '{"n":1}'))
+    with pytest.raises(Problem, match="'things' holds 100,001 objects"):
+        declare(context, SLICE, "Things", "things", schema={"type": "object"})
+    state.apply([Effect(TABLE, "o0", None)], 2)
+    assert memory.run(SLICE, memory.filter(SLICE, '{"n":1}')).rows == []
+    declare(context, SLICE, "Things", "things", schema={"type": "object"})
 
 
 def test_a_view_cannot_be_changed_and_is_never_out_of_date() -> None:

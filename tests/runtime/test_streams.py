@@ -16,6 +16,7 @@ from tests.runtime.machine import Machine, grant_args, person
 from tests.runtime.served import Live, Served, applied, on_uvloop, served, until
 from twins.runtime.client import TwinError, TwinUnreachable
 from twins.runtime.log.epoch import FIRST as EPOCH
+from twins.runtime.subscriptions import LOOKED_AT_ONCE
 
 both = pytest.mark.parametrize("wire", ["fast", "aiohttp"])
 ROUNDS = int(os.environ.get("MYCELIUM_ROUNDS", "8"))
@@ -192,6 +193,23 @@ async def test_a_reader_too_slow_for_what_is_held_starts_anew(wire: str) -> None
 
 @both
 @on_uvloop
+async def test_a_search_through_a_large_slice_lets_others_go_first(wire: str) -> None:
+    async with served(wire) as twin, twin.live() as ws:
+        many = [{"id": f"o{n:05}", "body": {"n": n}} for n in range(7 * LOOKED_AT_ONCE // 2)]
+        await twin.call("put_many", slice="catalogue", objects=many)
+        last = many[-1]["body"]
+        for id_, wish in (("wide", {"where": last, "credits": 1}), ("small", {"slice": "margins"})):
+            await ws.send_json({"type": "subscribe", "id": id_, "slice": "catalogue", **wish})
+        for _ in range(3):
+            await ws.send_json({"type": "credit", "id": "wide", "n": 1})
+        assert [message["id"] for message in await until(ws, "applied")] == ["small"]
+        found = await until(ws, "applied")
+        assert [message["type"] for message in found] == ["rows", "applied"]
+        assert [row["body"] for row in found[0]["rows"]] == [last]
+
+
+@both
+@on_uvloop
 async def test_a_reader_that_reads_nothing_for_long_is_sent_away(wire: str) -> None:
     limits = {"stall_seconds": 0.3, "idle_seconds": 0.5, "waiting_bytes": 1000}
     async with served(wire, **limits) as twin, twin.live() as ws:
@@ -322,15 +340,14 @@ async def test_a_caller_refused_too_often_is_told_to_wait_and_recorded_in_one_re
         reader = person("twin")
         await twin.call("grant", **grant_args(reader))
         headers = {"Authorization": f"Bearer {reader.token(twin.machine.id)}"}
-        statuses = []
-        for _ in range(230):
+        statuses: list[int] = []
+        while statuses.count(429) < 20:
             url = "http://twin/v1/call/put"
             async with twin.session.post(
                 url, json={"slice": "margins", "id": "a", "body": {}}, headers=headers
             ) as no:
                 statuses.append(no.status)
                 assert no.status == 403 or no.headers["Retry-After"] == "1"
-        assert set(statuses) == {403, 429}
         assert statuses[:200] == [403] * 200
         assert (await twin.put("a"))["seq"] == twin.twin.log.seq
         twin.twin.refusals.settle()
