@@ -59,7 +59,8 @@ Done = Callable[[Answer | Problem], None]
 class Twin:
     """An open twin. To make one replays the log; `start` begins to write and needs a running event loop.
 
-    A twin whose log is damaged (`log.damage`) is as of its last good record, and is only read.
+    A twin whose log is damaged (`log.damage`) is as of its last good record, and is only read. Once it is
+    known that the twin is kept elsewhere, `moved` says so to everybody, and `on_moved` was called.
 
     Raises:
         LogMissing, LogDamaged, KeysUnusable, ModuleMissing: nothing was changed.
@@ -87,6 +88,8 @@ class Twin:
         # A damaged log may have lost the record that replaced the key.
         self._seed = self.keys.signing_key(me.kid) if self.log.damage is None else b""
         self._renewed = 0
+        self.moved: Problem | None = None
+        self.on_moved: Callable[[], None] = lambda: None
         self._seeds = Randomness(SEED_BYTES).draw
 
     @property
@@ -132,7 +135,7 @@ class Twin:
         if self.log.damage is not None:
             logger.error("only reads are served: %s", self.log.damage)
             return
-        self.log.open(self._advance, lambda: self._seed, self.hub.abandon)
+        self.log.open(self._advance, lambda: self._seed, self._move)
         self.keys.keep_only(self.identity.kid)
         self.keys.sweep()
         if self._recovered.torn:
@@ -295,6 +298,11 @@ class Twin:
             self._seed = self.keys.signing_key(self.identity.kid)
             self._drop_replaced()
         self.hub.advance(durable)
+
+    def _move(self, problem: Problem) -> None:
+        self.moved = problem
+        self.hub.abandon(problem)
+        self.on_moved()
 
     def _drop_replaced(self) -> None:
         try:
