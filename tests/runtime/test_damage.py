@@ -15,7 +15,7 @@ from twins.runtime.log.damage import LogDamaged, LogMissing
 from twins.runtime.log.scan import Scan
 from twins.runtime.log.segments import HEADER_BYTES, list_segments
 
-BITS = range(8) if os.environ.get("MYCELIUM_FLIPS") else None
+BITS = range(8) if os.environ.get("MYCELIUM_FLIPS") or os.environ.get("CI") else None
 
 
 def findings(directory: Path) -> str:
