@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,7 +21,9 @@ import pytest
 from tests.host import probe
 from tests.host.feed import Feed
 from tests.host.machine import PATIENCE_SECONDS, ROOT, Machine, eventually
+from tests.runtime.transitserver import TOKEN, Transit, serving
 from twins.host.paths import host_socket, socket_of, twins_dir
+from twins.runtime.cli import main
 
 PROBE = "tests.host.probe"
 AS_ROOT = os.geteuid() == 0
@@ -194,6 +197,37 @@ def test_a_twin_whose_vault_the_sandbox_cannot_reach_is_refused_with_a_sentence(
     machine.host.terminate()
     _, told = machine.host.communicate(timeout=PATIENCE_SECONDS)
     assert "the vault pkcs11 needs a library and files that the sandbox keeps from a twin" in told
+    assert "Traceback" not in told
+
+
+def test_a_twin_asks_a_transit_vault_through_its_sandbox_where_that_port_is_allowed(tmp_path: Path) -> None:
+    with serving(tmp_path, Transit()) as transit, TemporaryDirectory() as folder:
+        machine = Machine(Path(folder) / "home", "--allow-port", transit.url.rpartition(":")[2])
+        machine.start()
+        for slug in ("acme", "beta"):
+            machine.create(slug)
+        keys = machine.folder("acme") / "keys"
+        (keys / "token").touch(0o600)
+        (keys / "token").write_text(TOKEN)
+        shutil.copy(tmp_path / "ca.pem", keys)
+        settings = {"url": transit.url, "key": "twins", "token": "token", "ca": "ca.pem"}
+        moved = ["vault", "rewrap", str(keys.parent), "--to", "transit"]
+        assert main([*moved, *(f"--set={name}={value}" for name, value in settings.items())]) == 0
+        machine.put("acme", "bolt")
+        assert machine.stock("acme") == ["bolt"]
+        assert transit.asked[-1].endswith("decrypt/twins")
+        other = {"kind": "transit", "settings": {**settings, "url": "https://127.0.0.1:9"}}
+        box = machine.folder("beta") / "keys" / "vault.json"
+        box.write_text(json.dumps(json.loads((keys / box.name).read_text()) | other))
+        for name in ("token", "ca.pem"):
+            shutil.copy(keys / name, box.parent)
+        machine.client.wake("beta")
+        eventually(lambda: machine.status("beta")["last_exit"] == 69)
+        confined = not machine.client.ping()["sandbox"]["missing"]
+        machine.host.terminate()
+        _, told = machine.host.communicate(timeout=PATIENCE_SECONDS)
+    assert "the vault at https://127.0.0.1:9 cannot be reached: " in told
+    assert not confined or "this process may not connect to its port; a sandbox needs --allow-port" in told
     assert "Traceback" not in told
 
 

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.runtime.faults import build
+from tests.runtime.logs import SMALL, Open, put
+from tests.runtime.logs import make as make_log
 from tests.runtime.machine import Machine
 
 Make = Callable[..., Machine]
@@ -54,3 +57,16 @@ def standing() -> Iterator[Machine]:
 def twin(make: Make) -> Machine:
     """A twin that is served."""
     return make().start()
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The failing disk, as a library to preload."""
+    return build(tmp_path_factory.mktemp("shim"))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A log of nine records in several segments."""
+    Open(make_log(tmp_path), segment_bytes=SMALL).write([[put(f"k{n}")] for n in range(8)])
+    return tmp_path

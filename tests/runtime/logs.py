@@ -22,6 +22,8 @@ from twins.runtime.log.seal import Keyring, Seal
 from twins.runtime.state import Effect, State
 
 TWIN = "01JABCDEFGHJKMNPQRSTVWXYZ0"
+# A segment of about three records.
+SMALL = 700
 KEY, SEED = bytes(range(32)), bytes(range(1, 33))
 X = public_x(SEED)
 DISKS: dict[str, Callable[[Path], disk.Disk]] = {

@@ -50,6 +50,7 @@ class Machine:
     owner: KeySigner
     id: str
     options: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
     process: Process | None = None
 
     @classmethod
@@ -73,8 +74,11 @@ class Machine:
         command = ["serve", str(self.directory), "--uds", str(self.socket), *self.options, *options]
         if not fresh:
             return Forked(command, os.devnull, str(self.errors))
+        environment = {**os.environ, **self.environment}
         with self.errors.open("ab") as errors:
-            return subprocess.Popen([sys.executable, "-m", "twins.runtime", *command], stderr=errors)
+            return subprocess.Popen(
+                [sys.executable, "-m", "twins.runtime", *command], stderr=errors, env=environment
+            )
 
     def start(self, *options: str, fresh: bool = False) -> Machine:
         """Serve, and return when the twin answers."""

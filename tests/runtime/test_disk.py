@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,56 +14,6 @@ from tests.runtime.logs import Open, make
 
 EXIT_IO_ERROR = 74
 WAYS = [("aio", "uvloop"), ("aio", "asyncio"), ("thread", "uvloop"), ("thread", "asyncio")]
-# Each of the system's calls that end a write fails with EIO once so many writes to a segment went well.
-SHIM = r"""
-#define _GNU_SOURCE
-#include <aio.h>
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-static int left = -1;
-
-static int spent(int fd) {
-    char link[64], path[4096];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t size = readlink(link, path, sizeof path - 1);
-    if (size < 0) return 0;
-    path[size] = 0;
-    if (!strstr(path, ".mlog")) return 0;
-    if (left < 0) left = atoi(getenv("WRITES_THAT_GO_WELL"));
-    return left-- <= 0;
-}
-
-static ssize_t fails(int fd, const void *data, size_t size, off_t offset, const char *name) {
-    ssize_t (*real)(int, const void *, size_t, off_t) = dlsym(RTLD_NEXT, name);
-    int broken = spent(fd);
-    if (broken && getenv("SHORT")) return real(fd, data, size / 2, offset);
-    if (broken) { errno = EIO; return -1; }
-    return real(fd, data, size, offset);
-}
-
-ssize_t pwrite(int fd, const void *d, size_t n, off_t o) { return fails(fd, d, n, o, "pwrite"); }
-ssize_t pwrite64(int fd, const void *d, size_t n, off64_t o) { return fails(fd, d, n, o, "pwrite64"); }
-
-static int broken_now = 0;
-
-int aio_error(const struct aiocb *cb) {
-    int (*real)(const struct aiocb *) = dlsym(RTLD_NEXT, "aio_error");
-    int error = real(cb);
-    if (error == 0 && spent(cb->aio_fildes)) { broken_now = 1; return getenv("SHORT") ? 0 : EIO; }
-    return error;
-}
-
-ssize_t aio_return(struct aiocb *cb) {
-    ssize_t (*real)(struct aiocb *) = dlsym(RTLD_NEXT, "aio_return");
-    ssize_t size = real(cb);
-    return broken_now ? (getenv("SHORT") ? size / 2 : -1) : size;
-}
-"""
 
 
 def write(
@@ -76,19 +25,6 @@ def write(
         command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment}
     )
     return run.returncode, [int(line) for line in run.stdout.split()], run.stderr
-
-
-@pytest.fixture(scope="module")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The failing disk, as a library to preload."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("no C compiler: the failing disk was not tried")
-    home = tmp_path_factory.mktemp("shim")
-    (home / "shim.c").write_text(SHIM)
-    command = [compiler, "-shared", "-fPIC", "-o", str(home / "shim.so"), str(home / "shim.c"), "-ldl"]
-    subprocess.run(command, check=True)
-    return home / "shim.so"
 
 
 @pytest.mark.parametrize(("kind", "loop"), WAYS)

@@ -185,7 +185,7 @@ def test_a_copy_that_was_fenced_takes_no_more_writes_and_an_older_one_does_not_o
     time.sleep(0.1)
     with pytest.raises(TwinError) as moved:
         machine.mine.call("put", {"slice": "catalogue", "id": "b", "body": {}})
-    assert (moved.value.status, moved.value.type) == (503, "/problems/moved")
+    assert (moved.value.status, moved.value.type) == (410, "/problems/moved")
     machine.stop()
     shutil.copytree(machine.directory, place / "0" / "old")
     machine.start().mine.call("put", {"slice": "catalogue", "id": "c", "body": {}})

@@ -22,6 +22,7 @@ from twins.runtime.client import (
     generate_key,
     public_x,
 )
+from twins.runtime.log.epoch import fence
 from twins.runtime.tokens import sign
 
 pytestmark = pytest.mark.asyncio
@@ -79,6 +80,28 @@ async def test_rows_come_first_and_then_each_commit_once_and_in_order(twin: Mach
     assert [row["id"] for row in messages[0]["insert"]] == ["new"]
     assert [row["body"] for row in messages[1]["update"]] == [{"n": 1}]
     assert messages[2]["delete"] == ["new"]
+
+
+async def test_a_twin_that_moved_ends_its_streams_answers_nothing_else_and_leaves_its_files(
+    twin: Machine,
+) -> None:
+    await put(twin, "old")
+    async with connected(twin, twin.owner.token(twin.id)) as ws:
+        await ws.send_json({"type": "subscribe", "id": "x", "slice": "catalogue"})
+        await until(ws, "applied")
+        fence(twin.directory)
+        assert await rest(ws) == ([], 4410)
+    for path in ("/v1/slices/catalogue/objects", "/.well-known/mycelium.json"):
+        with pytest.raises(TwinError) as moved:
+            await asyncio.to_thread(twin.mine.get, path)
+        assert (moved.value.status, moved.value.type) == (410, "/problems/moved")
+    with pytest.raises(aiohttp.WSServerHandshakeError, match="410"):
+        async with connected(twin, twin.owner.token(twin.id)):
+            raise AssertionError
+    assert (await asyncio.to_thread(twin.mine.get, "/healthz"))["status"] == "moved"
+    before = {file: file.read_bytes() for file in twin.directory.rglob("*") if file.is_file()}
+    assert await asyncio.to_thread(twin.stop) == 0
+    assert {file: file.read_bytes() for file in twin.directory.rglob("*") if file.is_file()} == before
 
 
 async def test_a_revoke_closes_the_stream_before_any_later_commit(twin: Machine) -> None:

@@ -6,18 +6,17 @@ import asyncio
 import json
 import os
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.runtime.conftest import Make
-from tests.runtime.machine import Machine, grant_args, person
 from tests.runtime.served import Live, Served, applied, on_uvloop, served, until
-from twins.runtime.client import TwinError, TwinUnreachable
 from twins.runtime.log.epoch import FIRST as EPOCH
+from twins.runtime.subscriptions import LOOKED_AT_ONCE
 
 both = pytest.mark.parametrize("wire", ["fast", "aiohttp"])
+
+
 ROUNDS = int(os.environ.get("MYCELIUM_ROUNDS", "8"))
 
 
@@ -192,6 +191,23 @@ async def test_a_reader_too_slow_for_what_is_held_starts_anew(wire: str) -> None
 
 @both
 @on_uvloop
+async def test_a_search_through_a_large_slice_lets_others_go_first(wire: str) -> None:
+    async with served(wire) as twin, twin.live() as ws:
+        many = [{"id": f"o{n:05}", "body": {"n": n}} for n in range(7 * LOOKED_AT_ONCE // 2)]
+        await twin.call("put_many", slice="catalogue", objects=many)
+        last = many[-1]["body"]
+        for id_, wish in (("wide", {"where": last, "credits": 1}), ("small", {"slice": "margins"})):
+            await ws.send_json({"type": "subscribe", "id": id_, "slice": "catalogue", **wish})
+        for _ in range(3):
+            await ws.send_json({"type": "credit", "id": "wide", "n": 1})
+        assert [message["id"] for message in await until(ws, "applied")] == ["small"]
+        found = await until(ws, "applied")
+        assert [message["type"] for message in found] == ["rows", "applied"]
+        assert [row["body"] for row in found[0]["rows"]] == [last]
+
+
+@both
+@on_uvloop
 async def test_a_reader_that_reads_nothing_for_long_is_sent_away(wire: str) -> None:
     limits = {"stall_seconds": 0.3, "idle_seconds": 0.5, "waiting_bytes": 1000}
     async with served(wire, **limits) as twin, twin.live() as ws:
@@ -229,152 +245,3 @@ async def test_calls_over_a_socket_are_acknowledged_together_when_they_are_on_di
         assert {id_ for id_, call in calls.items() if "problem" in call} == {"7", "no"}
         assert calls["7"]["problem"]["status"] == 400
         assert len(await twin.objects()) == 49
-
-
-async def events(twin: Served, query: str, **headers: str) -> AsyncIterator[tuple[str, str, dict[str, Any]]]:
-    """Name, id and data of each event."""
-    url = f"http://twin/v1/live?{query}"
-    wanted = {"Accept": "text/event-stream", **twin.headers, **headers}
-    async with twin.session.get(url, headers=wanted) as answer:
-        assert answer.status == 200, await answer.text()
-        name = id_ = ""
-        async for raw in answer.content:
-            key, _, value = raw.decode().rstrip("\n").partition(": ")
-            if key == "event":
-                name = value
-            elif key == "id":
-                id_ = value
-            elif key == "data":
-                yield name, id_, json.loads(value)
-
-
-@both
-@on_uvloop
-async def test_events_are_the_same_stream_as_a_socket(wire: str) -> None:
-    async with served(wire) as twin, twin.live() as ws:
-        await twin.put("a", status="open")
-        wish = 'slice=catalogue&where={"status":"open"}'
-        stream = events(twin, wish)
-        got = [await anext(stream) for _ in range(3)]
-        assert [name for name, _, _ in got] == ["hello", "rows", "applied"]
-        told = await subscribe(ws, "events", where={"status": "open"})
-        await twin.put("b", status="open")
-        await twin.put("a", status="closed")
-        got += [await anext(stream) for _ in range(2)]
-        told += [(await until(ws, "tx"))[-1] for _ in range(2)]
-        assert [data for _, _, data in got[1:]] == told
-        assert [int(id_) for _, id_, _ in got[2:]] == [message["seq"] for message in told[1:]]
-        await stream.aclose()  # type: ignore[attr-defined]
-        await twin.put("c", status="open")
-        again = events(twin, wish, **{"Last-Event-ID": got[-1][1]})
-        back = [await anext(again) for _ in range(3)]
-        assert [name for name, _, _ in back] == ["hello", "resumed", "applied"]
-        assert [row["id"] for row in back[1][2]["update"]] == ["c"]
-        await again.aclose()  # type: ignore[attr-defined]
-
-
-@both
-@on_uvloop
-async def test_a_revoke_ends_the_events_with_its_code(wire: str) -> None:
-    async with served(wire) as twin:
-        reader = person("twin")
-        grant = (await twin.call("grant", **grant_args(reader)))["result"]["grant_id"]
-        stream = events(twin, "slice=catalogue", Authorization=f"Bearer {reader.token(twin.machine.id)}")
-        while (await anext(stream))[0] != "applied":
-            pass
-        await twin.call("revoke", grant_id=grant, reason="done")
-        await twin.put("after")
-        name, _, told = await anext(stream)
-        assert (name, told["code"]) == ("closed", 4403)
-        assert [event async for event in stream] == []
-
-
-@both
-@on_uvloop
-async def test_a_silent_stream_is_kept_alive(wire: str) -> None:
-    async with served(wire, ping_seconds=0.2, idle_seconds=0.5) as twin:
-        wanted = {"Accept": "text/event-stream", **twin.headers}
-        async with twin.session.get("http://twin/v1/live?slice=catalogue", headers=wanted) as answer:
-            while await asyncio.wait_for(answer.content.readline(), 20) != b":\n":
-                pass
-
-
-@both
-@on_uvloop
-async def test_metrics_count_what_happened_for_whoever_may_read_the_audit(wire: str) -> None:
-    async with served(wire) as twin:
-        seq = (await twin.put("a", n=1))["seq"]
-        async with twin.session.get("http://twin/metrics") as stranger:
-            assert stranger.status == 401
-        async with twin.session.get("http://twin/metrics", headers=twin.headers) as answer:
-            lines = (await answer.text()).splitlines()
-    told = {name: value for name, _, value in (line.rpartition(" ") for line in lines)}
-    assert told['mycelium_calls_total{reducer="put",outcome="ok"}'] == "1"
-    assert told['mycelium_slice_objects{slice="catalogue"}'] == "1"
-    assert told["mycelium_durable_seq"] == str(seq)
-    assert int(told["mycelium_commit_batch_records_count"]) >= 1
-
-
-@both
-@on_uvloop
-async def test_a_caller_refused_too_often_is_told_to_wait_and_recorded_in_one_record(wire: str) -> None:
-    async with served(wire) as twin:
-        reader = person("twin")
-        await twin.call("grant", **grant_args(reader))
-        headers = {"Authorization": f"Bearer {reader.token(twin.machine.id)}"}
-        statuses = []
-        for _ in range(230):
-            url = "http://twin/v1/call/put"
-            async with twin.session.post(
-                url, json={"slice": "margins", "id": "a", "body": {}}, headers=headers
-            ) as no:
-                statuses.append(no.status)
-                assert no.status == 403 or no.headers["Retry-After"] == "1"
-        assert set(statuses) == {403, 429}
-        assert statuses[:200] == [403] * 200
-        assert (await twin.put("a"))["seq"] == twin.twin.log.seq
-        twin.twin.refusals.settle()
-        newest = await recorded(twin)
-        assert (newest["kind"], newest["caller"]) == ("denied", reader.subject)
-        assert newest["args"] == {"suppressed": statuses.count(429)}
-
-
-async def recorded(twin: Served) -> dict[str, Any]:
-    """The newest record."""
-    url = "http://twin/v1/log?order=desc&limit=1"
-    async with twin.session.get(url, headers=twin.headers) as answer:
-        newest: dict[str, Any] = (await answer.json())["records"][0]
-        return newest
-
-
-@pytest.mark.parametrize("wire", ["fast", "aiohttp"])
-@on_uvloop
-async def test_a_twin_told_to_end_answers_everybody_whom_it_let_in(make: Make, wire: str) -> None:
-    machine = make().start("--wire", wire)
-    acknowledged: set[str] = set()
-    lost: list[str] = []
-
-    def write(id_: str) -> None:
-        try:
-            machine.mine.call("put", {"slice": "catalogue", "id": id_, "body": {}})
-            acknowledged.add(id_)
-        except TwinUnreachable as error:
-            # Nobody listens any more: the call was never taken in.
-            if "No such file" not in str(error) and "refused" not in str(error):
-                lost.append(f"{id_}: {error}")
-
-    async def hammer(who: int) -> None:
-        for n in range(15):
-            await asyncio.to_thread(write, f"o{who}-{n}")
-
-    writing = [asyncio.create_task(hammer(who)) for who in range(6)]
-    await asyncio.sleep(0.15)
-    assert await asyncio.to_thread(machine.stop) == 0
-    await asyncio.gather(*writing)
-    assert lost == []
-    assert acknowledged
-    again: Machine = await asyncio.to_thread(machine.start)
-    page = again.mine.objects("catalogue", limit=1000)["objects"]
-    assert acknowledged <= {row["id"] for row in page}
-    with pytest.raises(TwinError):
-        again.mine.object("catalogue", "never")

@@ -6,12 +6,15 @@ import json
 import os
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.runtime import restless as restless_module
 from tests.runtime.conftest import Make
 from tests.runtime.machine import SLICES, Machine, entry, grant_args, person, raw
+from tests.runtime.restless import FINE, WAYS_OUT
 from twins.runtime.client import TwinError
 from twins.runtime.init import create
 from twins.runtime.log.notes import NoteRefused, read_checkpoint
@@ -19,6 +22,9 @@ from twins.runtime.log.offline import verify_text
 from twins.runtime.log.proofs import ProofRefused, consistency, roots_by_consistency
 from twins.runtime.log.scan import Scan
 from twins.runtime.log.tree import Tree
+from twins.runtime.reexecution import Reexecution
+from twins.runtime.state import State
+from twins.runtime.twin import Twin
 
 
 def put(machine: Machine, *ids: str) -> int:
@@ -226,24 +232,52 @@ def test_every_reducer_run_again_does_what_the_log_says(make: Make) -> None:
     assert verified(machine)[1]["digest"] == first[1]["digest"]
 
 
-@pytest.mark.parametrize(
-    ("reducer", "words"),
-    [
-        ("draw", "record 3: draw gave another result"),
-        ("look", "record 3: look reached outside its context (open)"),
-        ("stamp", "record 3: stamp changed stamps 'last' otherwise than recorded"),
-    ],
-)
-def test_a_reducer_that_does_not_keep_to_its_context_is_named(place: Path, reducer: str, words: str) -> None:
-    owner, module = person(), "tests.runtime.restless"
+@pytest.fixture
+def restless(place: Path) -> Iterator[Machine]:
+    """A twin whose reducers do not keep to their context."""
+    owner, module = person(), restless_module.__name__
     first = {"slices": SLICES, "owner": entry(owner)}
     made = create(place / "twin", slug="acme", name="Acme", module=module, genesis=first)
     machine = Machine(place / "twin", owner, made["id"], ["--module", module]).start()
-    try:
-        machine.mine.call(reducer, {})
-    finally:
-        machine.stop()
-    code, found = verified(machine, "--replay", "--module", module)
+    yield machine
+    assert machine.process is not None
+    if machine.process.poll() is None:
+        machine.kill()
+
+
+@pytest.mark.parametrize(
+    ("reducer", "words"),
+    [
+        ("draw", "record 3: draw reached outside its context (os.urandom)"),
+        ("give", "record 3: give gave another result"),
+        ("stamp", "record 3: stamp changed stamps 'last' otherwise than recorded"),
+    ],
+)
+def test_a_reducer_that_does_not_keep_to_its_context_is_named(
+    restless: Machine, reducer: str, words: str
+) -> None:
+    restless.mine.call(reducer, {})
+    restless.stop()
+    code, found = verified(restless, "--replay", "--module", restless_module.__name__)
     assert code == 1
     assert found["problem"] == words
-    assert verified(machine)[0] == 0
+    assert verified(restless)[0] == 0
+
+
+def test_whatever_a_reducer_asks_of_the_world_is_named_and_what_its_context_gives_is_not(
+    restless: Machine,
+) -> None:
+    for what in (*WAYS_OUT, *FINE):
+        restless.mine.call("ask", {"what": what})
+    restless.stop()
+    twin, state = Twin(restless.directory, restless_module.module), State()
+    again, said = Reexecution(restless_module.module, state), dict[str, str]()
+    for opened in twin.records():
+        parts = opened.parts()
+        effects = opened.effects(parts)
+        difference = again.compare(opened, parts, effects)
+        state.apply(effects, opened.frame.seq)
+        if difference is not None:
+            said[opened.record().args["what"]] = difference.detail
+    assert said == {what: f"reached outside its context ({name})" for what, (_, name) in WAYS_OUT.items()}
+    assert again.executed == len(WAYS_OUT) + len(FINE) + 1

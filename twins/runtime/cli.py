@@ -9,7 +9,7 @@ import re
 import socket
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from twins.runtime.verification import verify
 SLUG = re.compile(r"[a-z0-9](-?[a-z0-9]){0,39}")
 SUBJECT = re.compile(r"(user|agent):[A-Za-z0-9._-]{1,64}")
 FAILED = 1
+Command = Callable[[str, Any, str, str], argparse.ArgumentParser]
 
 
 class Refused(Exception):
@@ -76,11 +77,20 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(name: str, run: Any, text: str, example: str) -> argparse.ArgumentParser:
         epilog = f"example: python -m twins.runtime {example}"
-        made = commands.add_parser(name, help=text, description=text, epilog=epilog)
+        made: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, epilog=epilog)
         made.set_defaults(command=run)
         made.add_argument("directory", type=Path, metavar="DIR", help="the twin's directory")
         return made
 
+    for add in (_add_init, _add_serve, _add_token, _add_verify, _add_prove):
+        add(command)
+    for one in (audit, snapshot, erase, doctor, bench):
+        one.add(command)
+    vault.add(commands)
+    return parser
+
+
+def _add_init(command: Command) -> None:
     made = command("init", _init, "Make a twin.", 'init ./acme --twin acme --name "Acme Ltd"')
     made.add_argument("--twin", required=True, metavar="SLUG", help="its name in addresses")
     made.add_argument("--name", help="its name for people (default: the slug)")
@@ -90,6 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--json", action="store_true", help="print JSON, as it does anyway")
 
+
+def _add_serve(command: Command) -> None:
     made = command("serve", _serve, "Serve a twin until SIGTERM.", "serve ./acme --port 8100")
     where = made.add_mutually_exclusive_group()
     where.add_argument("--port", type=_port, help="TCP port on 127.0.0.1; 0 for any, which is printed")
@@ -101,6 +113,14 @@ def _parser() -> argparse.ArgumentParser:
         "--allow", action="append", default=[], metavar="NET", help="private network for senses"
     )
     made.add_argument("--module", default="twin", help="as given to init")
+    made.add_argument(
+        "--wire", choices=("fast", "aiohttp"), default="fast", help="what speaks HTTP (default: fast)"
+    )
+    made.add_argument("--idle", type=float, metavar="SECONDS", help="end after so long without a caller")
+    _add_sandbox(made)
+
+
+def _add_sandbox(made: argparse.ArgumentParser) -> None:
     made.add_argument("--sandbox", action="store_true", help="confine the process before it reads the twin")
     made.add_argument(
         "--require-sandbox", action="store_true", help="the same, and end if a part cannot be had here"
@@ -116,11 +136,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PORT",
         help="TCP port for senses besides 80 and 443, or any",
     )
-    made.add_argument(
-        "--wire", choices=("fast", "aiohttp"), default="fast", help="what speaks HTTP (default: fast)"
-    )
-    made.add_argument("--idle", type=float, metavar="SECONDS", help="end after so long without a caller")
 
+
+def _add_token(command: Command) -> None:
     made = command(
         "token",
         _token,
@@ -132,6 +150,8 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--seconds", type=int, default=3600, help="how long it holds, 3600 at most")
     made.add_argument("--json", action="store_true", help="print JSON")
 
+
+def _add_verify(command: Command) -> None:
     made = command(
         "verify",
         _verify,
@@ -153,14 +173,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--json", action="store_true", help="print JSON")
 
+
+def _add_prove(command: Command) -> None:
     made = command("prove", _prove, "Print a proof that the log holds a record.", "prove ./acme --seq 7")
     made.add_argument("--seq", type=int, required=True, help="the record")
     made.add_argument("--json", action="store_true", help="print JSON: the proof's text and its parts")
-
-    for one in (audit, snapshot, erase, doctor, bench):
-        one.add(command)
-    vault.add(commands)
-    return parser
 
 
 def _init(options: argparse.Namespace) -> int:

@@ -154,11 +154,17 @@ class Feeds:
         return found
 
 
-def chunks(rows: Iterable[bytes], *, at_least_one: bool = False) -> Iterator[list[bytes]]:
-    """The rows in parts of at most 500 and about 256 KiB; if wanted, an empty part of none."""
+def chunks(rows: Iterable[bytes | None], *, at_least_one: bool = False) -> Iterator[list[bytes]]:
+    """The rows in parts of at most 500 and about 256 KiB; if wanted, an empty part of none.
+
+    An empty part also comes where None stands for many rows that are not wanted.
+    """
     part: list[bytes] = []
     size = 0
     for row in rows:
+        if row is None:
+            yield []
+            continue
         if part and (len(part) == ROWS_AT_ONCE or size + len(row) > BYTES_AT_ONCE):
             yield part
             part, size = [], 0

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 def sync_directory(directory: Path) -> None:
-    """Make the directory's entries durable."""
+    """Make the directory's entries durable; raises OSError, which names the directory."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(fd)
+        with _naming(directory):
+            os.fsync(fd)
     finally:
         os.close(fd)
 
@@ -22,17 +25,41 @@ def make_directory(directory: Path) -> None:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a whole file, mode 0600, so that either all of it or nothing is there after a crash."""
+    """Write a whole file, mode 0600, so that either all of it or nothing is there after a crash.
+
+    Raises:
+        OSError: it names the path. The old file is there, or the new one if only the folder's entry could not
+            be made durable.
+    """
     half = path.with_name(path.name + ".part")
     half.unlink(missing_ok=True)
-    fd = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with _naming(path):
+            _write_new(half, data)
+            half.replace(path)
+    except OSError:
+        with suppress(OSError):
+            half.unlink()
+        raise
+    sync_directory(path.parent)
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         write_all(fd, data)
         os.fsync(fd)
     finally:
         os.close(fd)
-    half.replace(path)
-    sync_directory(path.parent)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an error name the file that was meant; one from a descriptor names none."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def overwrite(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -16,13 +17,14 @@ from twins.runtime.answers import hashed
 from twins.runtime.authz.model import Model
 from twins.runtime.callers import Caller
 from twins.runtime.ids import ulid_from
-from twins.runtime.keys import KeyStore
+from twins.runtime.keys import KeyStore, KeysUnusable
 from twins.runtime.problems import Problem, invalid
 from twins.runtime.rights import Rights
 from twins.runtime.state import Transaction
 
 Prepare = Callable[[KeyStore], dict[str, str]]
 Recorded = Callable[[dict[str, Any]], dict[str, Any]]
+logger = logging.getLogger(__name__)
 Visible = Callable[[str, str, dict[str, Any]], bool]
 
 
@@ -113,6 +115,33 @@ class Reducer:
         except Problem:
             return hashed(self.name, args)
         return self.recorded(args)
+
+    def prepared(self, keys: KeyStore) -> dict[str, str]:
+        """What `prepare` makes, or nothing.
+
+        Raises:
+            Problem: 503, the disk does not take it.
+        """
+        try:
+            return self.prepare(keys) if self.prepare else {}
+        except (OSError, KeysUnusable) as error:
+            logger.warning("%s could not be prepared: %s", self.name, error)
+            detail = "The twin's disk does not take a new key; nothing was changed."
+            raise Problem(503, "disk-failed", detail) from None
+
+    def perform(self, context: Context, args: dict[str, Any]) -> Any:
+        """Run it with converted arguments.
+
+        Raises:
+            Problem: as the reducer raises it, or 500 for whatever else went wrong.
+        """
+        try:
+            return self.run(context, **args)
+        except Problem:
+            raise
+        except Exception:
+            logger.exception("reducer %s failed", self.name)
+            raise Problem(500, "internal", "The reducer failed; nothing was changed.") from None
 
     def authorize(self, caller: Caller, args: dict[str, Any], rights: Rights) -> None:
         """Return when the caller may call with these arguments.

@@ -25,6 +25,10 @@ class Message(NamedTuple):
     frame: bytes
 
 
+# Comes between messages where others may have their turn, and is not sent.
+PAUSE = Message("pause", 0, b"")
+
+
 class Connection(Protocol):
     """Where messages go; `close` ends it, and nothing of what waits here is sent any more.
 
@@ -60,6 +64,7 @@ class Subscription:
     Attributes:
         first: the messages before the first commit, while they are being sent.
         credits: how many messages may still be sent, or -1 for any number.
+        paused: it goes on by itself, in a later turn of the loop.
         lost: more was held than is kept, so the reader must start anew.
     """
 
@@ -73,6 +78,7 @@ class Subscription:
         "first",
         "key",
         "lost",
+        "paused",
         "prefix",
         "since",
         "wish",
@@ -85,6 +91,7 @@ class Subscription:
         self.prefix = b'{"type":"tx","id":' + codec.encode(wish.id)
         self.since = 0
         self.first: Iterator[Message] | None = None
+        self.paused = False
         self.lost = False
         self.key: tuple[Any, ...] = ()
         self.feed: Feed | None = None
@@ -130,7 +137,7 @@ class Subscription:
         self._forget()
 
     def take(self) -> Message | None:
-        """The next message that waits, if there is one."""
+        """The next message that waits, or a pause, if there is one."""
         if self.first is not None:
             following = next(self.first, None)
             if following is not None:

@@ -28,6 +28,7 @@ TITLES = {
     "upgrade-required": "This address speaks another protocol",
     "internal": "The twin could not do this",
     "log-damaged": "The twin's log is damaged, so it takes no writes",
+    "disk-failed": "The twin's disk failed",
     "moved": "The twin is kept elsewhere",
 }
 

@@ -1,14 +1,8 @@
-"""Reexecution: runs the reducer of a record again, on the state as it was, and compares what it does.
-
-While a reducer runs, an audit hook (PEP 578) refuses files, sockets and processes. That is a check of our own
-reducers, not a wall around foreign ones.
-"""
+"""Reexecution: runs the reducer of a record again, on the state as it was, and compares what it does."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,12 +15,11 @@ from twins.runtime.callers import Caller
 from twins.runtime.identity import KEY, TABLE, Identity
 from twins.runtime.log.record import Head, Opened, Part
 from twins.runtime.module import Context, Module
+from twins.runtime.purity import watched
 from twins.runtime.rights import Rights
 from twins.runtime.state import Effect, State, Transaction
 
 GENESIS = "genesis"
-_REFUSED = ("open", "socket.", "subprocess.", "os.", "shutil.", "ctypes.", "urllib.")
-_guarded, _hooked = [False], [False]
 
 
 class Difference(NamedTuple):
@@ -38,24 +31,6 @@ class Difference(NamedTuple):
 
     def __str__(self) -> str:
         return f"record {self.seq}: {self.reducer} {self.detail}"
-
-
-class _Reached(Exception):
-    """A reducer reached for the world outside its context."""
-
-
-def _hook(event: str, _arguments: Any) -> None:
-    if _guarded[0] and event.startswith(_REFUSED):
-        raise _Reached(f"reached outside its context ({event})")
-
-
-@contextmanager
-def _guard() -> Iterator[None]:
-    _guarded[0] = True
-    try:
-        yield
-    finally:
-        _guarded[0] = False
 
 
 class _RightsThen(Rights):
@@ -82,10 +57,6 @@ class Reexecution:
         state.watch(tuples.observe, TUPLES)
         self._engine = Engine(module.authorization, tuples)
         self.executed = self.skipped = 0
-        if not _hooked[0]:
-            # A hook cannot be taken away again, so one serves for the life of the process.
-            sys.addaudithook(_hook)
-            _hooked[0] = True
 
     def compare(
         self, opened: Opened, parts: Sequence[Part | None], effects: list[Effect]
@@ -101,13 +72,16 @@ class Reexecution:
             self.skipped += 1
             return None
         self.executed += 1
-        try:
-            with _guard():
+        failed = ""
+        with watched() as watch:
+            try:
                 made, result = self._run(head, codec.decode(said.args), effects)
-        except _Reached as reached:
-            return Difference(head.seq, head.reducer, str(reached))
-        except Exception as error:  # noqa: BLE001 - whatever a reducer does otherwise is the finding
-            return Difference(head.seq, head.reducer, f"failed: {type(error).__name__}: {error}")
+            except Exception as error:  # noqa: BLE001 - whatever a reducer does otherwise is the finding
+                failed = f"failed: {type(error).__name__}: {error}"
+        if watch.reached:
+            failed = f"reached outside its context ({watch.reached})"
+        if failed:
+            return Difference(head.seq, head.reducer, failed)
         if codec.encode(result) != (said.result or b"null"):
             return Difference(head.seq, head.reducer, "gave another result")
         return _first_difference(head, made, effects)

@@ -6,13 +6,20 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
+from twins.runtime import answers, codec
 from twins.runtime.callers import Caller
+from twins.runtime.module import Module
 from twins.runtime.problems import Problem
 
 PER_SECOND, BURST = 20.0, 200.0
 MOST_CALLERS = 4096
 SUMMED_SECONDS = 60.0
+LONGEST_REFUSED_ARGS = 4096
+# Such a detail may quote the arguments, which the record of this reducer does not keep.
+INVALID = 422
+WITHHELD = "The arguments do not fit; only the caller was told where."
 
 
 class Refusals:
@@ -55,3 +62,15 @@ class Refusals:
         suppressed, self._suppressed = self._suppressed, {}
         for caller, count in suppressed.values():
             self._record(caller, count)
+
+
+def kept_of(module: Module, name: str, args: Any, problem: Problem) -> tuple[Any, dict[str, Any]]:
+    """The arguments and the problem of a refused call as its record keeps them."""
+    reducer, told = module.reducers.get(name), problem.to_json()
+    if reducer is not None and reducer.recorded and problem.status == INVALID:
+        told["detail"] = WITHHELD
+    # A name that is nearly right comes with arguments that its reducer might not have kept.
+    kept = reducer.kept(args) if reducer else args
+    unknown = problem.kind == "unknown-reducer"
+    long = len(codec.encode(kept)) > LONGEST_REFUSED_ARGS
+    return (answers.hashed(name, args) if unknown or long else kept), told

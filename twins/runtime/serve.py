@@ -40,7 +40,7 @@ from twins.runtime.twin import Twin
 from twins.runtime.vault.box import Box
 
 # As sysexits.h has them.
-EXIT_DAMAGED, EXIT_UNAVAILABLE, EXIT_LOCKED = 65, 69, 75
+EXIT_DAMAGED, EXIT_UNAVAILABLE, EXIT_IO_ERROR, EXIT_LOCKED = 65, 69, 74, 75
 logger = logging.getLogger(__name__)
 
 
@@ -102,6 +102,8 @@ def run(
         return _failed(directory, error, EXIT_DAMAGED)
     except (LogMissing, KeysUnusable, ModuleMissing, TwinMoved, sandbox.SandboxMissing) as error:
         return _failed(directory, error, EXIT_UNAVAILABLE)
+    except OSError as error:
+        return _failed(directory, error, EXIT_IO_ERROR)
     return 0
 
 

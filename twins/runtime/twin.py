@@ -8,12 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
-from twins.runtime import answers, codec
+from twins.runtime import answers
 from twins.runtime.authz.engine import Engine
-from twins.runtime.authz.tuples import TABLE as TUPLES
-from twins.runtime.authz.tuples import Tuples
 from twins.runtime.callers import VAULT, Caller, Callers
 from twins.runtime.identity import Identity, identity_of
 from twins.runtime.keys import KeyStore
@@ -21,25 +17,18 @@ from twins.runtime.log.commitlog import Commitlog
 from twins.runtime.log.disk import Disk, open_disk
 from twins.runtime.log.reader import read
 from twins.runtime.log.record import Kind, Opened, Record
-from twins.runtime.log.recovery import Recovered
-from twins.runtime.log.scan import Position, PositionUnfit
+from twins.runtime.memory import recall
 from twins.runtime.metrics import Metrics
-from twins.runtime.module import Context, Module, ModuleMissing, Reducer
+from twins.runtime.module import Context, Module, ModuleMissing
 from twins.runtime.problems import Problem, forbidden
-from twins.runtime.query import Queries
 from twins.runtime.randomness import Randomness
-from twins.runtime.refusals import Refusals
+from twins.runtime.refusals import Refusals, kept_of
 from twins.runtime.rights import Rights
 from twins.runtime.sealing import seal_of
-from twins.runtime.snapshots.store import Loaded, SnapshotStore
-from twins.runtime.state import Effect, State, Transaction
+from twins.runtime.state import Effect, Transaction
 from twins.runtime.subscriptions import Hub
 from twins.runtime.verification import verify
 
-LONGEST_REFUSED_ARGS = 4096
-# Such a detail may quote the arguments, which the record of this reducer does not keep.
-INVALID = 422
-WITHHELD = "The arguments do not fit; only the caller was told where."
 LONGEST_KEY = answers.LONGEST_KEY
 SEED_BYTES = 16
 LOG_CALLER = "agent:log"
@@ -59,7 +48,8 @@ Done = Callable[[Answer | Problem], None]
 class Twin:
     """An open twin. To make one replays the log; `start` begins to write and needs a running event loop.
 
-    A twin whose log is damaged (`log.damage`) is as of its last good record, and is only read.
+    A twin whose log is damaged (`log.damage`) is as of its last good record, and is only read. Once it is
+    known that the twin is kept elsewhere, `moved` says so to everybody, and `on_moved` was called.
 
     Raises:
         LogMissing, LogDamaged, KeysUnusable, ModuleMissing: nothing was changed.
@@ -70,10 +60,10 @@ class Twin:
         self.directory = directory
         self.keys = KeyStore(directory)
         self.keys.unlock()
-        self.snapshot: Loaded | None = None
         self._seal = seal_of(self.keys)
         self.log = Commitlog(directory, self._seal, disk=disk)
-        self._recovered = self._open()
+        memory, self._recovered, self.snapshot = recall(directory, self.keys, self.log)
+        self.state, self.tuples, self.queries = memory.state, memory.tuples, memory.queries
         me = self.identity
         if me.module != module.name:
             raise ModuleMissing(f"this twin was made with --module {me.module}, not {module.name}")
@@ -87,36 +77,13 @@ class Twin:
         # A damaged log may have lost the record that replaced the key.
         self._seed = self.keys.signing_key(me.kid) if self.log.damage is None else b""
         self._renewed = 0
+        self.moved: Problem | None = None
+        self.on_moved: Callable[[], None] = lambda: None
         self._seeds = Randomness(SEED_BYTES).draw
 
     @property
     def identity(self) -> Identity:
         return identity_of(self.state)
-
-    def _open(self) -> Recovered:
-        """Begin with the newest snapshot that fits the log, or with the first record."""
-        for found in SnapshotStore(self.directory, self.keys).load():
-            self._begin()
-            self.state.restore(found.tables, found.through)
-            try:
-                recovered = self._recover(msgspec.json.decode(found.position, type=Position))
-                if recovered.end.seq >= found.through:
-                    self.snapshot = found._replace(tables={})
-                    return recovered
-                reason = f"the log ends with record {recovered.end.seq}"
-            except (PositionUnfit, msgspec.DecodeError) as unfit:
-                reason = str(unfit)
-            logger.warning("the snapshot of record %d is passed over: %s", found.seq, reason)
-        self._begin()
-        return self._recover(None)
-
-    def _begin(self) -> None:
-        self.state, self.tuples = State(), Tuples()
-        self.state.watch(self.tuples.observe, TUPLES)
-        self.queries = Queries(self.state)
-
-    def _recover(self, start: Position | None) -> Recovered:
-        return self.log.recover(self._replay, lambda: (self.identity.id, [self.identity.x]), start)
 
     def records(self) -> Iterator[Opened]:
         """Every record that is on disk, from the first; blocking."""
@@ -132,7 +99,7 @@ class Twin:
         if self.log.damage is not None:
             logger.error("only reads are served: %s", self.log.damage)
             return
-        self.log.open(self._advance, lambda: self._seed, self.hub.abandon)
+        self.log.open(self._advance, lambda: self._seed, self._move)
         self.keys.keep_only(self.identity.kid)
         self.keys.sweep()
         if self._recovered.torn:
@@ -207,19 +174,8 @@ class Twin:
         if not caller.internal:
             self.refusals.admit(caller)
         kind: Kind = "denied" if problem.denied else "failed"
-        kept, told = self._kept(name, args, problem)
+        kept, told = kept_of(self.module, name, args, problem)
         return self._commit(kind, caller, name, kept, problem=told, idempotency_key=key[:LONGEST_KEY])
-
-    def _kept(self, name: str, args: Any, problem: Problem) -> tuple[Any, dict[str, Any]]:
-        """The arguments and the problem of a refused call as its record keeps them."""
-        reducer, told = self.module.reducers.get(name), problem.to_json()
-        if reducer is not None and reducer.recorded and problem.status == INVALID:
-            told["detail"] = WITHHELD
-        # A name that is nearly right comes with arguments that its reducer might not have kept.
-        kept = reducer.kept(args) if reducer else args
-        unknown = problem.kind == "unknown-reducer"
-        long = len(codec.encode(kept)) > LONGEST_REFUSED_ARGS
-        return (answers.hashed(name, args) if unknown or long else kept), told
 
     def verify(self) -> dict[str, Any]:
         """As `verification.verify`, over what is on disk; blocking."""
@@ -244,10 +200,10 @@ class Twin:
         reducer = self.module.reducer(name)
         converted = reducer.convert(args)
         reducer.authorize(caller, converted, self.rights)
-        prepared = reducer.prepare(self.keys) if reducer.prepare else {}
+        prepared = reducer.prepared(self.keys) if reducer.prepare else {}
         context = self._context(caller, prepared)
         by_custody = context.by_custody
-        result = _result(reducer, context, converted)
+        result = reducer.perform(context, converted)
         if key:
             call = answers.fingerprint(name, args)
             kept = {"seq": context.seq, "result": result}
@@ -285,8 +241,19 @@ class Twin:
         if 0 < self._renewed <= durable:
             self._renewed = 0
             self._seed = self.keys.signing_key(self.identity.kid)
-            self.keys.keep_only(self.identity.kid)
+            self._drop_replaced()
         self.hub.advance(durable)
+
+    def _move(self, problem: Problem) -> None:
+        self.moved = problem
+        self.hub.abandon(problem)
+        self.on_moved()
+
+    def _drop_replaced(self) -> None:
+        try:
+            self.keys.keep_only(self.identity.kid)
+        except OSError as error:
+            logger.warning("a replaced key is not removed before the next start: %s", error)
 
     def _commit(
         self,
@@ -317,16 +284,3 @@ class Twin:
         if changes and self.hub.subscriptions:
             self.hub.at(seq, lambda: self.hub.publish(seq, changes))
         return seq
-
-    def _replay(self, seq: int, effects: Sequence[Effect]) -> None:
-        self.state.apply(effects, seq)
-
-
-def _result(reducer: Reducer, context: Context, args: dict[str, Any]) -> Any:
-    try:
-        return reducer.run(context, **args)
-    except Problem:
-        raise
-    except Exception:
-        logger.exception("reducer %s failed", reducer.name)
-        raise Problem(500, "internal", "The reducer failed; nothing was changed.") from None

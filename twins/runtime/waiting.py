@@ -32,7 +32,7 @@ class Waiting:
         self._actions: deque[tuple[int, Callable[[], None], Lost | None]] = deque()
         self._afterwards: list[Callable[[int], None]] = []
         self._began = 0.0
-        self._settled = 0
+        self._settled = log.durable
 
     def at(self, seq: int, action: Callable[[], None], lost: Lost | None = None) -> None:
         """Run the action when record `seq` is on disk, after everything that was to run before; `lost` gets
@@ -42,7 +42,6 @@ class Waiting:
             self._began = time.perf_counter()
         self._actions.append((seq, action, lost))
         durable = self._log.durable
-        self._settled = self._settled or durable
         if self._actions[0][0] <= durable:
             self.advance(durable)
 
@@ -69,7 +68,7 @@ class Waiting:
         self.advance(self._log.durable)
 
     def _measure(self, durable: int) -> None:
-        if self._settled and durable > self._settled:
+        if durable > self._settled:
             self._metrics.batches.observe(durable - self._settled)
             if self._began:
                 self._metrics.seconds.observe(time.perf_counter() - self._began)

@@ -38,27 +38,30 @@ async def follow(
         TwinError: the connection or the subscription was refused.
         TwinUnreachable: nobody answered.
     """
-    headers = {"Authorization": f"Bearer {token}"}
     wanted = {"where": where, "from": since, "epoch": epoch}
     given = {name: value for name, value in wanted.items() if value is not None}
-    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket_path))) as session:
-        try:
-            ws = await session.ws_connect("http://twin/v1/live", headers=headers, max_msg_size=LARGEST_FRAME)
-        except aiohttp.WSServerHandshakeError as error:
-            raise TwinError(
-                error.status, "about:blank", "The live connection was refused", error.message
-            ) from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise TwinUnreachable(f"The twin does not answer: {error}") from None
-        async with ws:
-            await ws.send_json({"type": "subscribe", "id": slice, "slice": slice, **given})
-            while True:
-                message = await ws.receive()
-                if message.type is not aiohttp.WSMsgType.TEXT:
-                    raise LiveClosed(*_closing(message, ws))
-                told = _checked(json.loads(message.data))
-                if told["type"] != "hello":
-                    yield told
+    connector = aiohttp.UnixConnector(str(socket_path))
+    async with aiohttp.ClientSession(connector=connector) as session, await _connect(session, token) as ws:
+        await ws.send_json({"type": "subscribe", "id": slice, "slice": slice, **given})
+        while True:
+            message = await ws.receive()
+            if message.type is not aiohttp.WSMsgType.TEXT:
+                raise LiveClosed(*_closing(message, ws))
+            told = _checked(json.loads(message.data))
+            if told["type"] != "hello":
+                yield told
+
+
+async def _connect(session: aiohttp.ClientSession, token: str) -> aiohttp.ClientWebSocketResponse:
+    headers = {"Authorization": f"Bearer {token}"}
+    try:
+        return await session.ws_connect("http://twin/v1/live", headers=headers, max_msg_size=LARGEST_FRAME)
+    except aiohttp.WSServerHandshakeError as error:
+        raise TwinError(
+            error.status, "about:blank", "The live connection was refused", error.message
+        ) from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise TwinUnreachable(f"The twin does not answer: {error}") from None
 
 
 def _closing(message: aiohttp.WSMessage, ws: aiohttp.ClientWebSocketResponse) -> tuple[int, str]:

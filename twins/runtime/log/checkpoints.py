@@ -145,6 +145,10 @@ class Checkpoints:
         if not self.text or signed_text(self.text).size != self.tree.size:
             self._begin()
 
+    def stop(self) -> None:
+        """Sign nothing more."""
+        self._signer = None
+
     def add(self, hashes: list[bytes]) -> None:
         """The chain hashes of records that came to the disk."""
         self._waiting += hashes

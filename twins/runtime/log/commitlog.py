@@ -127,8 +127,12 @@ class Commitlog:
             self.checkpoints.add(hashes)
             on_durable(seq)
 
+        def refused(problem: Problem) -> None:
+            self.checkpoints.stop()
+            on_refused(problem)
+
         disk = self._open_disk(segments.folder_of(self._directory))
-        heard = Heard(durable, on_refused)
+        heard = Heard(durable, refused)
         self._writer = Writer(self._directory, self._seal, end, self._fence, disk, heard, self._segment_bytes)
         self.checkpoints.start(signer)
 
@@ -163,11 +167,16 @@ class Commitlog:
         """Queue a record; its seq must be the next.
 
         Raises:
-            Problem: 503, the log is damaged or the twin moved; nothing was queued.
+            Problem: 503, the log is damaged, or 410, the twin moved; nothing was queued.
         """
         if self._writer is None:
             raise self.unwritable()
         self._writer.append(record)
+
+    def check_fence(self) -> None:
+        """Take no more records if the twin moved."""
+        if self._writer is not None:
+            self._writer.check_fence()
 
     def unwritable(self) -> Problem:
         """Why a log that is not open takes no record."""
@@ -188,7 +197,7 @@ class Commitlog:
         """Return when record `seq` is on disk.
 
         Raises:
-            Problem: 503, it never will be.
+            Problem: 410, it never will be.
         """
         if self._writer is not None:
             await self._writer.wait(seq)

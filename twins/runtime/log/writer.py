@@ -79,7 +79,7 @@ class Writer:
         """Queue a record, the next one.
 
         Raises:
-            Problem: 503, the twin moved; nothing was queued.
+            Problem: 410, the twin moved; nothing was queued.
         """
         if self._refusal is not None:
             raise self._refusal
@@ -104,7 +104,7 @@ class Writer:
         """Return when record `seq` is on disk.
 
         Raises:
-            Problem: 503, it never will be.
+            Problem: 410, it never will be.
         """
         if seq > self.durable:
             future = self._loop.create_future()
@@ -115,13 +115,18 @@ class Writer:
         """Return when everything that can be is on disk."""
         if self._refusal is None:
             await self.wait(self.seq)
+            self._room.leave(self._end)
         self._disk.close()
-        self._room.leave(self._end)
         os.close(self._fd)
 
+    def check_fence(self) -> bool:
+        """Whether this process may write; once it may not, it takes no more records."""
+        if self._refusal is None and not self._fence.holds():
+            self._refuse(Problem(410, "moved", "This twin is kept elsewhere now; this copy of it has ended."))
+        return self._refusal is None
+
     def _send(self) -> None:
-        if not self._fence.holds():
-            self._refuse(Problem(503, "moved", "This twin is kept elsewhere now; this copy takes no writes."))
+        if not self.check_fence():
             return
         try:
             if self._end >= self._most or self._header.epoch < self._fence.epoch:

@@ -16,7 +16,8 @@ from twins.runtime.rights import SLICES
 from twins.runtime.schema import Schema
 
 MOST_INDEXES = 16
-WIDEST = 1_000_000
+# What one query may look at, and a new schema may be compared with: longer, and other callers would wait.
+WIDEST = 100_000
 IndexType = Literal["equality", "range", "text"]
 
 

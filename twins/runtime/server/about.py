@@ -19,7 +19,10 @@ PROTOCOL = "mycelium/1"
 
 
 async def healthz(request: Request) -> Answer:
-    return answer({"status": "ok" if twin_of(request).log.damage is None else "damaged"})
+    twin = twin_of(request)
+    if twin.moved is not None:
+        return answer({"status": "moved"})
+    return answer({"status": "ok" if twin.log.damage is None else "damaged"})
 
 
 async def about(request: Request) -> Answer:

@@ -18,6 +18,7 @@ from twins.runtime.twin import Twin
 
 STORE = "/stores/{store}"
 LIVE = "/v1/live"
+HEALTHZ = "/healthz"
 Handler = Callable[[Request], Awaitable[Answer | Stream]]
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def _route(method: str, path: str, handler: Handler) -> Route:
 
 
 ROUTES = (
-    _route("GET", "/healthz", about.healthz),
+    _route("GET", HEALTHZ, about.healthz),
     _route("GET", "/.well-known/mycelium.json", about.about),
     _route("GET", "/metrics", metrics.metrics),
     _route("POST", "/v1/assertions", calls.assertions),
@@ -71,6 +72,7 @@ class App:
 
     def __init__(self, twin: Twin) -> None:
         self.twin = twin
+        twin.on_moved = self._moved
         self.served = 0
         self._sockets: set[live.Live] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -78,6 +80,9 @@ class App:
     def handle(self, request: Request, reply: Reply) -> None:
         self.served += 1
         request.context = self.twin
+        if self.twin.moved is not None and request.path != HEALTHZ:
+            reply(refusal(self.twin.moved))
+            return
         if request.path.startswith(calls.PREFIX) and request.method == "POST":
             try:
                 calls.call(request, reply)
@@ -112,6 +117,8 @@ class App:
         self.served += 1
         request.context = self.twin
         try:
+            if self.twin.moved is not None:
+                raise self.twin.moved
             if request.path != LIVE:
                 raise not_found("WebSocket at this address")
             listener = live.accept(request)
@@ -123,9 +130,14 @@ class App:
         listener.forget = self._sockets.discard
         return listener
 
+    def _moved(self) -> None:
+        for socket in tuple(self._sockets):
+            socket.close(live.MOVED, "The twin is kept elsewhere now.")
+
     async def close(self) -> None:
         """Tell every live connection that the twin goes to sleep, after what it asked for is done."""
-        await self.twin.log.wait(self.twin.log.seq)
+        if self.twin.moved is None:
+            await self.twin.log.wait(self.twin.log.seq)
         for socket in tuple(self._sockets):
             socket.close(live.GOING_AWAY, "The twin goes to sleep; come back.")
 

@@ -20,7 +20,7 @@ from twins.runtime.server.keys import caller_of, twin_of
 from twins.runtime.server.wire import Request, Socket
 from twins.runtime.twin import Twin
 
-BAD_MESSAGE, TOKEN_ENDED, TOO_MUCH, GOING_AWAY, BROKEN = 4400, 4401, 4429, 1001, 1011
+BAD_MESSAGE, TOKEN_ENDED, MOVED, TOO_MUCH, GOING_AWAY, BROKEN = 4400, 4401, 4410, 4429, 1001, 1011
 MOST_SUBSCRIPTIONS, MOST_CALLS, MOST_FIELDS = 50, 10_000, 50
 LONGEST_WHERE = 4096
 # Fewer characters than the 123 bytes of a close frame (RFC 6455, section 5.5).

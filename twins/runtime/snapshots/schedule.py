@@ -81,6 +81,8 @@ class Schedule:
             return saved
 
     def _is_due(self, due: Due) -> bool:
+        if self._twin.moved is not None:
+            return False
         records, size = self._twin.log.durable - self._last.records, log_bytes(self._directory)
         return records >= due.records or (records > 0 and size - self._last.log_bytes >= due.log_bytes)
 

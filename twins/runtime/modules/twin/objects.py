@@ -82,8 +82,13 @@ def _check_indexes(indexes: Sequence[Index]) -> None:
 
 
 def _check_present(ctx: Context, slice_: str) -> None:
-    declaration = declaration_of(ctx.tx, slice_)
+    declaration, held = declaration_of(ctx.tx, slice_), len(ctx.tx.keys(table_of(slice_)))
     if declaration.schema is not None:
+        if held > WIDEST:
+            detail = (
+                f"`schema`: {slice_!r} holds {held:,} objects, and at most {WIDEST:,} can be checked at once"
+            )
+            raise invalid(f"{detail}: declare it while there are fewer, or move them to a new slice.")
         for id_, row in ctx.tx.scan(table_of(slice_)):
             declaration.check(id_, row["body"])
 

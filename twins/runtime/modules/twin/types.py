@@ -26,7 +26,7 @@ Role = Literal["owner", "admin", "auditor"]
 Sensitivity = Literal["public", "internal", "confidential"]
 Body = dict[str, Any]
 Indexes = Annotated[list[Index], Meta(max_length=MOST_INDEXES)]
-QueryBudget = Annotated[int, Meta(ge=1, le=10 * WIDEST)]
+QueryBudget = Annotated[int, Meta(ge=1, le=100 * WIDEST)]
 
 
 class Object(msgspec.Struct, forbid_unknown_fields=True):

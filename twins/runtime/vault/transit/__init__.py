@@ -12,6 +12,7 @@ import http.client
 import socket
 import ssl
 import threading
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, quote, urlsplit
 
@@ -49,6 +50,8 @@ class TransitVault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return _member(answer, "ciphertext").encode()
 
     def unwrap(self, wrapped: bytes) -> bytes:
+        if not wrapped.isascii():
+            raise KeysUnusable(f"what is to be unwrapped is not from the vault at {self.url}")
         answer = self._ask("decrypt", {"ciphertext": wrapped.decode()})
         try:
             return base64.b64decode(_member(answer, "plaintext"), validate=True)
@@ -73,6 +76,8 @@ class TransitVault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             answer = response.read(LONGEST_ANSWER)
         except (OSError, ValueError, http.client.HTTPException) as error:
             reason = getattr(error, "strerror", None) or error
+            if isinstance(error, PermissionError):
+                reason = "this process may not connect to its port; a sandbox needs --allow-port"
             raise KeysUnusable(f"the vault at {self.url} cannot be reached: {reason}") from None
         finally:
             watchdog.cancel()
@@ -87,7 +92,7 @@ class TransitVault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if parts.scheme == "http":
             return http.client.HTTPConnection(host, parts.port or 80, timeout=SECONDS)
         try:
-            tls = ssl.create_default_context(cafile=self.ca)
+            tls = ssl.create_default_context(cafile=None if self.ca is None else Path(self.folder, self.ca))
         except OSError as error:
             raise KeysUnusable(f"the certificates {self.ca} cannot be used: {error}") from None
         return http.client.HTTPSConnection(host, parts.port or 443, timeout=SECONDS, context=tls)
