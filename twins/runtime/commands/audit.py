@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from twins.runtime import clock
-from twins.runtime.commands.opening import keys_of
+from twins.runtime.commands.opening import Command, keys_of
 from twins.runtime.log.reader import Query, read
 from twins.runtime.sealing import seal_of
 
@@ -20,7 +20,7 @@ CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 COLUMNS = ("seq", "time", "kind", "caller", "act", "reducer", "args", "effects", "error", "hash")
 
 
-def add(command: Any) -> None:
+def add(command: Command) -> None:
     """Declare the command."""
     made = command(
         "audit", _audit, "Print the log.", "audit ./acme --since 2030-01-01T00:00:00Z --format csv"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
 
 from twins.runtime import bench
+from twins.runtime.commands.opening import Command
 
 IN_FLIGHT = (1, 8, 64)
 
 
-def add(command: Any) -> None:
+def add(command: Command) -> None:
     """Declare the command."""
     made = command("bench", _bench, "Measure commits and reads on the disk of a folder.", "bench /var/lib")
     made.add_argument("--seconds", type=float, default=2.0, help="of each measurement (default: 2)")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
 
 from twins.runtime import keyuse
+from twins.runtime.commands.opening import Command
 from twins.runtime.doctor import Finding, examine
 
 
-def add(command: Any) -> None:
+def add(command: Command) -> None:
     """Declare the command."""
     made = command(
         "doctor", _doctor, "Say what is well with a twin and what is not; exit code 1 if anything is broken.",

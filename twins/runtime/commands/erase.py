@@ -7,10 +7,9 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from twins.runtime.callers import Caller
-from twins.runtime.commands.opening import asleep
+from twins.runtime.commands.opening import Command, asleep
 from twins.runtime.erasure import find_parts
 from twins.runtime.keys import KeyStore
 from twins.runtime.log.reader import read
@@ -21,7 +20,7 @@ from twins.runtime.slices import table_of
 from twins.runtime.twin import Answer, Twin
 
 
-def add(command: Any) -> None:
+def add(command: Command) -> None:
     """Declare the command."""
     made = command(
         "erase",

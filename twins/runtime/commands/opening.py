@@ -1,13 +1,22 @@
-"""Opening: how a command gets at a twin's keys, and how it keeps the twin's own process out meanwhile."""
+"""Opening: what commands share: how one gets at a twin's keys and keeps the twin's own process out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import argparse
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from twins.runtime import keyuse, serve
 from twins.runtime.keys import KeyStore
+
+FAILED = 1
+Command = Callable[[str, Any, str, str], argparse.ArgumentParser]
+
+
+class Refused(Exception):
+    """A command that cannot be done; the text is for people."""
 
 
 def keys_of(directory: Path, command: str) -> KeyStore:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
 
-from twins.runtime.commands.opening import asleep
+from twins.runtime.commands.opening import Command, asleep
 from twins.runtime.module import load
 from twins.runtime.snapshots.store import SnapshotStore
 from twins.runtime.twin import Twin
 
 
-def add(command: Any) -> None:
+def add(command: Command) -> None:
     """Declare the command."""
     made = command("snapshot", _snapshot, "Write a snapshot; the twin must sleep.", "snapshot ./acme --json")
     made.add_argument("--module", default="twin", help="as given to init")
