@@ -19,9 +19,9 @@ import uvloop
 
 from tests.runtime.machine import Machine
 from twins.runtime.module import load
+from twins.runtime.server.aiohttp_wire import AiohttpWire
 from twins.runtime.server.app import App
 from twins.runtime.server.fast import FastWire
-from twins.runtime.server.second import AiohttpWire
 from twins.runtime.server.wire import Limits, Wire
 from twins.runtime.twin import Twin
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -29,6 +30,48 @@ def test_objects_are_put_patched_replaced_and_deleted(twin: Machine) -> None:
     }
     mine.call("delete", {"slice": "catalogue", "id": "b1"})
     assert [row["id"] for row in mine.objects("catalogue")["objects"]] == ["b0", "b2"]
+
+
+@pytest.mark.parametrize(
+    ("reducer", "args"),
+    [
+        ("put", {"slice": "notes", "id": "a", "body": {"n": 1}}),
+        ("put_many", {"slice": "notes", "objects": [{"id": "a", "body": {"n": 1}}]}),
+    ],
+)
+def test_who_configures_the_twin_makes_a_slice_by_writing_to_it(
+    make: Any, reducer: str, args: dict[str, Any]
+) -> None:
+    admin = person()
+    machine = make(admins=entry(admin, "Ben")).start()
+    client = machine.client(admin)
+    client.call(reducer, args)
+    assert client.object("notes", "a")["body"] == {"n": 1}
+    made = next(one for one in client.get("/v1/slices")["slices"] if one["name"] == "notes")
+    assert (made["title"], made["kind"], made["listed"]) == ("notes", "notes", False)
+    assert "notes" not in str(machine.mine.about())
+    client.call("delete", {"slice": "notes", "id": "a"})
+
+
+def test_a_write_that_does_not_fit_makes_no_slice(standing: Machine) -> None:
+    objects = [{"id": "a", "body": {}}, {"id": "b", "body": {"n": "x" * 2_000_000}}]
+    with pytest.raises(TwinError):
+        standing.mine.call("put_many", {"slice": "unmade", "objects": objects})
+    assert "unmade" not in [one["name"] for one in standing.mine.get("/v1/slices")["slices"]]
+
+
+def test_who_may_write_one_slice_is_told_the_same_of_others_there_or_not(twin: Machine) -> None:
+    twin.mine.call("put", {**PUT, "slice": "other"})
+    editor = {"user": "user:ed", "relation": "editor", "object": "slice:catalogue"}
+    twin.mine.call("authz_write", {"writes": [editor], "deletes": []})
+    token = twin.run("token", "--as", "user:ed").stdout.strip()
+
+    def put(slice_: str) -> tuple[int, bytes]:
+        return raw(twin, "/v1/call/put", token, "POST", json.dumps({**PUT, "slice": slice_}))
+
+    assert put("catalogue")[0] == 200
+    assert put("other") == put("nowhere")
+    assert put("nowhere")[0] == 403
 
 
 def test_pages_of_objects_join_without_gap_or_overlap(twin: Machine) -> None:
@@ -75,7 +118,7 @@ def test_a_key_that_was_used_for_another_call_is_refused(twin: Machine) -> None:
         ("put", {"slice": "catalogue", "id": "../etc", "body": {}}, 422, "`id`"),
         ("put", {"slice": "catalogue", "id": "a", "body": []}, 422, "`body`"),
         ("put", {"slice": "catalogue", "id": "a", "body": {"price": 1.5}}, 400, "1.5"),
-        ("put", {"slice": "nowhere", "id": "a", "body": {}}, 404, "nowhere"),
+        ("delete", {"slice": "nowhere", "id": "a"}, 404, "nowhere"),
         ("patch", {"slice": "catalogue", "id": "nothing", "body": {}}, 404, "nothing"),
         ("nonsense", {}, 404, "nonsense"),
         ("genesis", {}, 404, "genesis"),
@@ -94,6 +137,17 @@ def test_a_call_that_does_not_fit_is_told_what_is_wrong(
     assert words in refused.value.detail
     if status != 400:
         assert (last_record(standing)["kind"], last_record(standing)["seq"]) == ("failed", before + 1)
+
+
+@pytest.mark.parametrize("levels", [99, 101, 500, 980, 3000])
+def test_a_body_nested_beyond_a_hundred_levels_is_refused_and_others_come_through(
+    standing: Machine, levels: int
+) -> None:
+    deep = '{"a":' * levels + "1" + "}" * levels
+    body = '{"slice":"catalogue","id":"deep","body":' + deep + "}"
+    status, answer = raw(standing, "/v1/call/put", standing.owner.token(standing.id), "POST", body)
+    assert status == (200 if levels < 100 else 400)
+    assert status == 200 or b"100" in answer
 
 
 @pytest.mark.parametrize("body", ["", "{", "[1]", '"x"', '{"a":' * 5000, "\x00", '{"slice": "\\ud800"}'])

@@ -82,6 +82,16 @@ def test_the_twins_own_key_vouches_for_a_role_and_only_there(standing: Machine) 
     assert raw(standing, "/v1/people", nobody)[0] == 403
 
 
+def test_an_auditor_reads_the_log_and_changes_nothing(standing: Machine) -> None:
+    auditor = standing.run("token", "--as", "user:eye", "--role", "auditor", "--json")
+    token = json.loads(auditor.stdout)["token"]
+    assert raw(standing, "/v1/log", token)[0] == 200
+    assert raw(standing, "/v1/verify", token)[0] == 200
+    assert raw(standing, "/v1/slices/catalogue/objects", token)[0] == 403
+    body = '{"slice":"catalogue","id":"a","body":{}}'
+    assert raw(standing, "/v1/call/put", token, "POST", body)[0] == 403
+
+
 def test_a_role_that_a_person_gives_themselves_is_not_honoured(make: Make) -> None:
     admin = person()
     machine = make(admins=entry(admin)).start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -156,6 +157,47 @@ def test_a_log_that_was_cut_behind_its_own_checkpoint_is_only_read(make: Make) -
         put(machine, "c")
     assert refused.value.status == 503
     assert path.read_bytes() == whole[:last]
+
+
+def test_every_bit_of_the_last_checkpoint_counts(make: Make) -> None:
+    machine = make().start()
+    put(machine, "a", "b", "c")
+    machine.stop()
+    path = machine.directory / "log" / "checkpoint"
+    whole = path.read_bytes()
+    for bit in range(0, len(whole) * 8, 1 if os.environ.get("MYCELIUM_FLIPS") else 7):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        assert verified(machine)[0] == 1, bit
+
+
+@pytest.mark.parametrize("spoil", [b"\xff\xfe", b"nothing of this kind\n"])
+def test_a_twin_whose_last_checkpoint_cannot_be_read_is_only_read(make: Make, spoil: bytes) -> None:
+    machine = make().start()
+    put(machine, "a")
+    machine.stop()
+    (machine.directory / "log" / "checkpoint").write_bytes(spoil)
+    machine.start()
+    with pytest.raises(TwinError) as refused:
+        put(machine, "b")
+    assert refused.value.status == 503
+    assert machine.mine.object("catalogue", "a")["body"] == {"n": 1}
+
+
+def test_a_checkpoint_by_a_key_that_was_replaced_since_does_not_hurt(make: Make) -> None:
+    machine = make().start()
+    put(machine, "a")
+    machine.stop()
+    kept = (machine.directory / "log" / "checkpoint").read_bytes()
+    machine.start()
+    machine.mine.call("rotate_key", {})
+    machine.kill()
+    (machine.directory / "log" / "checkpoint").write_bytes(kept)
+    machine.start()
+    put(machine, "b")
+    machine.stop()
+    assert verified(machine)[0] == 0
 
 
 def test_every_reducer_run_again_does_what_the_log_says(make: Make) -> None:

@@ -7,8 +7,10 @@ import json
 import os
 import re
 import socket
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +104,7 @@ def _add_init(command: Command) -> None:
 def _add_serve(command: Command) -> None:
     made = command("serve", _serve, "Serve a twin until SIGTERM.", "serve ./acme --port 8100")
     where = made.add_mutually_exclusive_group()
-    where.add_argument("--port", type=int, help="TCP port on 127.0.0.1")
+    where.add_argument("--port", type=_port, help="TCP port on 127.0.0.1; 0 for any, which is printed")
     where.add_argument(
         "--uds", type=Path, metavar="PATH", help="unix socket to make (default: DIR/twin.sock)"
     )
@@ -146,6 +148,7 @@ def _add_token(command: Command) -> None:
     made.add_argument("--as", dest="subject", required=True, metavar="user:NAME", help="who the bearer is")
     made.add_argument("--role", choices=ROLES, help="vouch for a role")
     made.add_argument("--seconds", type=int, default=3600, help="how long it holds, 3600 at most")
+    made.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_verify(command: Command) -> None:
@@ -174,6 +177,7 @@ def _add_verify(command: Command) -> None:
 def _add_prove(command: Command) -> None:
     made = command("prove", _prove, "Print a proof that the log holds a record.", "prove ./acme --seq 7")
     made.add_argument("--seq", type=int, required=True, help="the record")
+    made.add_argument("--json", action="store_true", help="print JSON: the proof's text and its parts")
 
 
 def _init(options: argparse.Namespace) -> int:
@@ -189,9 +193,16 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    try:
+        sock = _listen(options)
+    except serve.TwinLocked as error:
+        _say(str(error))
+        return serve.EXIT_LOCKED
+    if options.fd is None:
+        _say_where(sock)
     return serve.run(
         options.directory,
-        _listen(options),
+        sock,
         idle_seconds=options.idle,
         allow=options.allow,
         module=options.module,
@@ -213,7 +224,17 @@ def _listen(options: argparse.Namespace) -> socket.socket:
     if options.port is not None:
         return socket.create_server(("127.0.0.1", options.port), backlog=128)
     path = options.uds or options.directory / "twin.sock"
-    path.unlink(missing_ok=True)
+    # Whoever serves the twin already keeps its socket.
+    with serve.locked(options.directory):
+        return _unix_socket(path)
+
+
+def _unix_socket(path: Path) -> socket.socket:
+    """A listening socket in place of one that an earlier process left behind."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise Refused(f"{path} is there and is no socket")
+        path.unlink()
     sock = socket.socket(socket.AF_UNIX)
     before = os.umask(0o177)
     try:
@@ -222,6 +243,21 @@ def _listen(options: argparse.Namespace) -> socket.socket:
         os.umask(before)
     sock.listen(128)
     return sock
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"0 to 65535 were expected, not {text[:20]}")
+    return int(text)
+
+
+def _say_where(sock: socket.socket) -> None:
+    """One line for whoever started the process, as nothing else tells the port that `--port 0` chose."""
+    where = sock.getsockname()
+    text = where if isinstance(where, str) else f"http://{where[0]}:{where[1]}"
+    with suppress(BrokenPipeError):
+        sys.stdout.write(f"listening on {text}\n")
+        sys.stdout.flush()
 
 
 def _token(options: argparse.Namespace) -> int:
@@ -236,7 +272,8 @@ def _token(options: argparse.Namespace) -> int:
     token = tokens.sign(
         key, iss=f"twin:{me.id}", sub=options.subject, aud=me.id, seconds=options.seconds, **claims
     )
-    sys.stdout.write(token + "\n")
+    told = {"token": token, "subject": options.subject, "seconds": options.seconds}
+    sys.stdout.write((json.dumps(told) if options.json else token) + "\n")
     return 0
 
 
@@ -250,10 +287,12 @@ def _identity(directory: Path, keys: KeyStore) -> Identity:
 def _verify(options: argparse.Namespace) -> int:
     if options.directory.is_file():
         return _verify_file(options)
-    module = load(options.module) if options.replay else None
-    notes = [path.read_text() for path in options.witness]
-    seal = seal_of(keys_of(options.directory, "verify"))
-    found = verify(options.directory, seal, replay=module, witnessed=notes)
+    try:
+        found = _verified(options)
+    except (LogMissing, LogDamaged, KeysUnusable) as error:
+        if not options.json:
+            raise
+        found = {"ok": False, "problem": str(error)}
     if options.json:
         sys.stdout.write(json.dumps(found) + "\n")
     elif found["ok"]:
@@ -263,8 +302,17 @@ def _verify(options: argparse.Namespace) -> int:
     return 0 if found["ok"] else FAILED
 
 
+def _verified(options: argparse.Namespace) -> dict[str, Any]:
+    module = load(options.module) if options.replay else None
+    notes = [path.read_text() for path in options.witness]
+    seal = seal_of(keys_of(options.directory, "verify"))
+    return verify(options.directory, seal, replay=module, witnessed=notes)
+
+
 def _prove(options: argparse.Namespace) -> int:
-    sys.stdout.write(prove(options.directory, options.seq).text())
+    proof = prove(options.directory, options.seq)
+    told = {"seq": proof.seq, "hash": proof.hash.hex(), "proof": proof.text()}
+    sys.stdout.write(json.dumps(told) + "\n" if options.json else proof.text())
     return 0
 
 
@@ -283,6 +331,12 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
 def _verify_file(options: argparse.Namespace) -> int:
     if not options.key:
         raise Refused("to verify a file, give the twin's public key: --key X, the `x` of its key")
-    told = verify_text(options.directory.read_text(), options.key)
+    try:
+        text = options.directory.read_text()
+    except UnicodeDecodeError:
+        raise Refused(
+            f"{options.directory} is no text; a proof or a checkpoint was expected, or a twin's directory"
+        ) from None
+    told = verify_text(text, options.key)
     sys.stdout.write(json.dumps({"ok": True, "told": told}) + "\n" if options.json else f"ok: {told}\n")
     return 0

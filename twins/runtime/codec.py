@@ -12,6 +12,9 @@ import msgspec
 
 from twins.runtime.problems import Problem
 
+DEEPEST = 100
+TOO_DEEP = f"it is nested more than {DEEPEST} levels deep"
+
 
 def _refuse(number: str) -> NoReturn:
     raise ValueError(f"write {number} as a string: numbers here are whole")
@@ -20,6 +23,19 @@ def _refuse(number: str) -> NoReturn:
 _encoder = msgspec.json.Encoder(order="deterministic")
 _exact = msgspec.json.Decoder(float_hook=_refuse)
 _lenient = msgspec.json.Decoder(float_hook=str)
+
+
+def _fit(value: Any, data: bytes) -> Any:
+    """The value, unless it is nested too deep for whoever walks through it."""
+    if data.count(b"{") + data.count(b"[") <= DEEPEST:
+        return value
+    level = [value]
+    for _ in range(DEEPEST):
+        inner = [v for one in level for v in (one.values() if isinstance(one, dict) else one)]
+        level = [v for v in inner if isinstance(v, dict | list)]
+        if not level:
+            return value
+    raise ValueError(TOO_DEEP)
 
 
 def encode(value: object) -> bytes:
@@ -39,8 +55,10 @@ def parse(data: bytes) -> Any:
         Problem: not JSON, too deep, or a number with a fraction.
     """
     try:
-        return _exact.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        return _fit(_exact.decode(data), data)
+    except RecursionError:
+        raise Problem(400, "bad-request", f"The body is not usable JSON: {TOO_DEEP}.") from None
+    except ValueError as error:
         raise Problem(400, "bad-request", f"The body is not usable JSON: {error}.") from None
 
 
@@ -51,6 +69,6 @@ def parse_foreign(data: bytes) -> Any:
         ValueError: not JSON.
     """
     try:
-        return _lenient.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+        return _fit(_lenient.decode(data), data)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"the document is not JSON: {error}") from None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from twins.runtime.keys import KeyStore, KeysUnusable
+from twins.runtime.log import epoch
 from twins.runtime.log.damage import LogDamaged, LogMissing
 from twins.runtime.sealing import seal_of
 from twins.runtime.snapshots import manifest
@@ -39,8 +40,16 @@ def examine(directory: Path, *, deep: bool = False) -> list[Finding]:
     keys = KeyStore(directory)
     findings = [_modes(directory), *_keys(keys), *_process(directory), _disk(directory)]
     if all(finding.level != "fail" for finding in findings if finding.name in ("vault", "key tree")):
-        findings += [_log(directory, keys), *_snapshots(directory, keys, deep)]
+        findings += [_epoch(directory), _log(directory, keys), *_snapshots(directory, keys, deep)]
     return findings
+
+
+def _epoch(directory: Path) -> Finding:
+    try:
+        return Finding("epoch", "ok", f"this copy is number {epoch.stored(directory)}")
+    except epoch.TwinMoved as error:
+        remedy = "Restore the file from a backup of the same day: without it nobody can tell who may write."
+        return Finding("epoch", "fail", str(error), remedy)
 
 
 def _modes(directory: Path) -> Finding:

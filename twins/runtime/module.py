@@ -75,6 +75,8 @@ class Reducer:
         relation: what the caller needs on `target`; ignored when `only` names an internal caller.
         target: how the object's name begins, such as `slice:`; the argument `named_by` is the rest. Without
             one it is the twin itself.
+        makes: what the caller needs on the twin itself to name a `target` that does not exist yet; ""
+            if nobody may.
         prepare: runs before the record, after authorization; its result is part of the record.
         recorded: the arguments as the record keeps them, when the whole would be too long, or is not for
             everybody who reads the log; it is only given arguments that fit.
@@ -86,6 +88,7 @@ class Reducer:
     relation: str
     target: str
     named_by: str
+    makes: str
     only: str
     prepare: Prepare | None
     recorded: Recorded | None
@@ -151,6 +154,8 @@ class Reducer:
                 raise rights.refusal(caller, rights.instance)
             return
         object_ = self.target + args[self.named_by] if self.named_by else rights.instance
+        if self.makes and rights.is_unknown(object_) and rights.may(caller, self.makes, rights.instance):
+            return
         rights.require(caller, self.relation, object_)
 
 
@@ -158,13 +163,15 @@ def reducer(
     *,
     relation: str = "",
     object: str = "instance",  # noqa: A002 - the word of the authorization model
+    makes: str = "",
     only: str = "",
     prepare: Prepare | None = None,
     recorded: Recorded | None = None,
 ) -> Callable[[Callable[..., Any]], Reducer]:
     """Declare a reducer. Its arguments are the function's parameters after the context; a trailing `_` of a
     parameter (`id_`) is not part of the argument's name. `object` is what the caller needs the relation to:
-    `instance`, or such as `slice:{slice}` with the name of one argument at its end.
+    `instance`, or such as `slice:{slice}` with the name of one argument at its end; who has
+    `makes` on the twin itself may name one that does not exist yet.
     """
     if bool(relation) == bool(only):
         raise TypeError("a reducer needs either a relation or an internal caller")
@@ -183,7 +190,7 @@ def reducer(
         target, _, named = object.partition("{")
         named_by = {shown: name for name, shown in names.items()}[named.removesuffix("}")] if named else ""
         return Reducer(
-            function.__name__, function, struct, relation, target, named_by, only, prepare, recorded
+            function.__name__, function, struct, relation, target, named_by, makes, only, prepare, recorded
         )
 
     return declare

@@ -59,14 +59,18 @@ class Rights:
         """Whether the model has room for a tuple of this shape; `condition` is "" for none."""
         return self._model.admits(object_, relation, user, condition)
 
+    def is_unknown(self, object_: str) -> bool:
+        """Whether this names a slice that was never declared."""
+        type_, _, name = object_.partition(":")
+        return type_ == "slice" and self._state.raw(SLICES, name) is None
+
     def refusal(self, caller: Caller, object_: str) -> Problem:
         """What a caller without the right is told: no more than it knows already."""
         type_, _, name = object_.partition(":")
         if caller.is_twin:
             ended = self.ended_grant(caller.id, name) if type_ == "slice" else None
             return _ended(ended) if ended else grant_required()
-        missing = type_ == "slice" and self._state.raw(SLICES, name) is None
-        if missing and self.may(caller, "can_configure", self.instance):
+        if self.is_unknown(object_) and self.may(caller, "can_configure", self.instance):
             return not_found(f"slice {name[:60]!r}")
         return forbidden()
 

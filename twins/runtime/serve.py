@@ -121,7 +121,7 @@ def locked(directory: Path) -> Iterator[None]:
         LogMissing: the directory is not there.
     """
     try:
-        fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise LogMissing(f"{directory} holds no twin: {error.strerror}") from None
     try:
@@ -155,7 +155,7 @@ async def live(twin: Twin, sock: socket.socket, options: Options) -> None:
 
 def _wire(name: str, app: App) -> Wire:
     if name == "aiohttp":
-        from twins.runtime.server.second import AiohttpWire
+        from twins.runtime.server.aiohttp_wire import AiohttpWire
 
         return AiohttpWire(app)
     return FastWire(app)

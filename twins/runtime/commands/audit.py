@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +16,7 @@ from twins.runtime.commands.opening import keys_of
 from twins.runtime.log.reader import Query, read
 from twins.runtime.sealing import seal_of
 
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 COLUMNS = ("seq", "time", "kind", "caller", "act", "reducer", "args", "effects", "error", "hash")
 
 
@@ -26,6 +29,7 @@ def add(command: Any) -> None:
     made.add_argument("--until", default="", metavar="TIME", help="before this instant")
     made.add_argument("--caller", default="", help="one caller only")
     made.add_argument("--format", choices=("jsonl", "csv"), default="jsonl")
+    made.add_argument("--json", dest="format", action="store_const", const="jsonl", help="print JSON lines")
 
 
 def _audit(options: argparse.Namespace) -> int:
@@ -35,10 +39,15 @@ def _audit(options: argparse.Namespace) -> int:
     rows = (
         opened.describe() for opened in read(options.directory, seal_of(keys)) if query.wants(opened.head)
     )
-    if options.format == "csv":
-        csv.writer(sys.stdout).writerows(_cells(rows))
-    else:
-        sys.stdout.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    try:
+        if options.format == "csv":
+            csv.writer(sys.stdout).writerows(_cells(rows))
+        else:
+            sys.stdout.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has seen enough; the interpreter must not try to write the rest at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -53,6 +62,7 @@ def _cells(rows: Iterator[dict[str, Any]]) -> Iterator[list[str]]:
 
 
 def _cell(value: Any) -> str:
-    """Text that no spreadsheet takes for a formula."""
+    """Text that no spreadsheet takes for a formula, and no terminal for a command."""
     text = "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

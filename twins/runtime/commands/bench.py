@@ -20,6 +20,8 @@ def add(command: Any) -> None:
 
 
 def _bench(options: argparse.Namespace) -> int:
+    if not options.seconds > 0:
+        raise ValueError("--seconds must be more than 0")
     figures = bench.measure(options.directory, options.seconds, IN_FLIGHT)
     if options.json:
         sys.stdout.write(json.dumps([figure._asdict() for figure in figures]) + "\n")

@@ -11,7 +11,13 @@ from typing import Any
 
 from twins.runtime.callers import Caller
 from twins.runtime.commands.opening import asleep
+from twins.runtime.erasure import find_parts
+from twins.runtime.keys import KeyStore
+from twins.runtime.log.reader import read
 from twins.runtime.module import load
+from twins.runtime.problems import not_found
+from twins.runtime.sealing import seal_of
+from twins.runtime.slices import table_of
 from twins.runtime.twin import Answer, Twin
 
 
@@ -33,12 +39,24 @@ def add(command: Any) -> None:
 
 def _erase(options: argparse.Namespace) -> int:
     args = {"slice": options.slice, "id": options.id, "reason": options.reason}
-    with asleep(options.directory, f"erase --as {options.subject}"):
+    with asleep(options.directory, f"erase --as {options.subject}") as keys:
+        _require_past(options, keys)
         answer = asyncio.run(_call(options.directory, options.module, options.subject, args))
     told = {"seq": answer.seq, **answer.result}
     text = f"erasure {told['erasure']} is record {told['seq']}\n"
     sys.stdout.write(json.dumps(told) + "\n" if options.json else text)
     return 0
+
+
+def _require_past(options: argparse.Namespace, keys: KeyStore) -> None:
+    """Return when the log holds something of the object: a misspelt id must not look like one that is gone.
+
+    Raises:
+        Problem: 404.
+    """
+    log = read(options.directory, seal_of(keys))
+    if not find_parts(log, table_of(options.slice), options.id, sys.maxsize).parts:
+        raise not_found(f"object {options.id[:80]!r} of slice {options.slice[:40]!r} in the log")
 
 
 async def _call(directory: Path, module: str, subject: str, args: dict[str, str]) -> Answer:

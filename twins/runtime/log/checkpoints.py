@@ -36,10 +36,14 @@ def path_of(directory: Path) -> Path:
 
 
 def kept(directory: Path) -> str:
-    """The last checkpoint that was written, or ""."""
+    """The last checkpoint that was written, or "" if none was.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     try:
-        return path_of(directory).read_text()
-    except (OSError, UnicodeDecodeError):
+        return path_of(directory).read_bytes().decode(errors="replace")
+    except FileNotFoundError:
         return ""
 
 
@@ -77,18 +81,32 @@ class Checkpoints:
         """
         self._origin = origin_of(twin)
         text = kept(self._directory)
-        last: Checkpoint | None = None
-        if text:
-            try:
-                last = open_checkpoint(text, self._origin, keys)
-            except NoteRefused as refused:
-                logger.warning("the last checkpoint cannot be used (%s); a new one will be made", refused)
+        last, signed = self._last(text, keys) if text else (None, False)
         if last is not None and last.size > base + len(hashes) // HASH_BYTES:
             raise Forked(f"a checkpoint over {last.size} records was signed")
         if last is None or last.size < base or not self._resume(last, base, hashes):
             self._rebuild(last, base, edge, hashes)
-        if last is not None:
+        if signed:
             self.text = self._written = text
+
+    def _last(self, text: str, keys: Iterable[str]) -> tuple[Checkpoint, bool]:
+        """What the last checkpoint says, and whether one of the keys signed it. One that an earlier key
+        signed is not shown any more, yet must agree with the log like every other.
+
+        Raises:
+            Forked: it is not a checkpoint of this log.
+        """
+        try:
+            return open_checkpoint(text, self._origin, keys), True
+        except NoteRefused as refused:
+            logger.warning("the last checkpoint cannot be shown (%s); a new one will be made", refused)
+        try:
+            found = signed_text(text)
+        except NoteRefused:
+            raise Forked("its last checkpoint cannot be read") from None
+        if found.origin != self._origin:
+            raise Forked("its last checkpoint is of another log")
+        return found, False
 
     def _resume(self, last: Checkpoint, base: int, hashes: bytes) -> bool:
         """Go on from the tree's file, if it gives the root that was signed and ends with the log's own

@@ -65,7 +65,10 @@ class Fence:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         # Opened before it is read, so that no change in between is missed.
-        self._fd = os.open(path_of(directory), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._fd = os.open(path_of(directory), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise TwinMoved(f"{path_of(directory)} is missing") from None
         self._checked = time.monotonic()
         self.epoch = stored(directory)
 

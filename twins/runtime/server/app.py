@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from twins.runtime.problems import Problem, not_found
 from twins.runtime.server import about, calls, events, fga, live, metrics, records, slices
+from twins.runtime.server.keys import caller_of
 from twins.runtime.server.responses import refusal
 from twins.runtime.server.wire import Answer, Listener, Reply, Request, Stream
 from twins.runtime.twin import Twin
@@ -103,6 +104,14 @@ class App:
         except Exception as error:  # noqa: BLE001
             outcome = _broken(request, error)
         reply(outcome)
+
+    def admit(self, request: Request) -> Problem | None:
+        request.context = self.twin
+        try:
+            caller_of(request)
+        except Problem as problem:
+            return problem
+        return None
 
     def upgrade(self, request: Request) -> Listener | Answer:
         self.served += 1

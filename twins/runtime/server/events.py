@@ -14,6 +14,9 @@ from twins.runtime.server.wire import Answer, Request, Socket, Stream
 EVENTS = "text/event-stream"
 BEAT = b":\n\n"
 ID = "events"
+# Only after these does the client have everything up to their seq; a reset leaves it with nothing.
+WHOLE = frozenset({"applied", "tx"})
+AFTER = {"reset": b"id\n"}
 
 
 class Events(live.Live):
@@ -29,7 +32,8 @@ class Events(live.Live):
             self.close(live.BAD_MESSAGE, problem.detail)
 
     def written(self, message: Message) -> bytes:
-        return b"event: %b\nid: %d\ndata: %b\n\n" % (message.kind.encode(), message.seq, message.frame)
+        place = b"id: %d\n" % message.seq if message.kind in WHOLE else AFTER.get(message.kind, b"")
+        return b"event: %b\n%bdata: %b\n\n" % (message.kind.encode(), place, message.frame)
 
     def farewell(self, socket: Socket, code: int, reason: str) -> None:
         told = codec.encode({"type": "closed", "code": code, "reason": reason})
@@ -59,6 +63,7 @@ async def events(request: Request) -> Answer | Stream:
         wish.fields = query["fields"].split(",")[: live.MOST_FIELDS]
     try:
         twin.rights.require_read(caller, wish.slice)
+        live.filter_of(twin, wish)
     except Problem as problem:
         twin.refused(caller, "subscribe", {"slice": wish.slice}, problem)
         raise

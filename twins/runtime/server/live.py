@@ -15,7 +15,7 @@ from twins.runtime.callers import Caller
 from twins.runtime.outbox import UNLIMITED, Message, Subscription, Wish
 from twins.runtime.problems import Problem, invalid
 from twins.runtime.query.declaration import declaration_of
-from twins.runtime.server.calls import told
+from twins.runtime.server.calls import NAME, told
 from twins.runtime.server.keys import caller_of, twin_of
 from twins.runtime.server.wire import Request, Socket
 from twins.runtime.twin import Twin
@@ -23,6 +23,8 @@ from twins.runtime.twin import Twin
 BAD_MESSAGE, TOKEN_ENDED, MOVED, TOO_MUCH, GOING_AWAY, BROKEN = 4400, 4401, 4410, 4429, 1001, 1011
 MOST_SUBSCRIPTIONS, MOST_CALLS, MOST_FIELDS = 50, 10_000, 50
 LONGEST_WHERE = 4096
+# Fewer characters than the 123 bytes of a close frame (RFC 6455, section 5.5).
+LONGEST_REASON = 110
 LIMITS = {"subscriptions": MOST_SUBSCRIPTIONS, "calls": MOST_CALLS, "message_bytes": 256 * 1024}
 
 logger = logging.getLogger(__name__)
@@ -33,7 +35,11 @@ Seq = Annotated[int, msgspec.Meta(ge=0, le=10**18)]
 Fields = Annotated[list[Name], msgspec.Meta(max_length=MOST_FIELDS)]
 
 
-class Subscribe(msgspec.Struct, tag="subscribe", tag_field="type", rename={"since": "from"}):
+class _Wish(msgspec.Struct, tag_field="type", forbid_unknown_fields=True):
+    """What a client may say."""
+
+
+class Subscribe(_Wish, tag="subscribe", rename={"since": "from"}):
     id: Id
     slice: Annotated[str, msgspec.Meta(max_length=100)]
     where: msgspec.Raw = msgspec.Raw()
@@ -43,18 +49,18 @@ class Subscribe(msgspec.Struct, tag="subscribe", tag_field="type", rename={"sinc
     credits: Count | None = None
 
 
-class Unsubscribe(msgspec.Struct, tag="unsubscribe", tag_field="type"):
+class Unsubscribe(_Wish, tag="unsubscribe"):
     id: Id
 
 
-class Credit(msgspec.Struct, tag="credit", tag_field="type"):
+class Credit(_Wish, tag="credit"):
     id: Id
     n: Count
 
 
-class Call(msgspec.Struct, tag="call", tag_field="type"):
+class Call(_Wish, tag="call"):
     id: Id
-    reducer: Annotated[str, msgspec.Meta(max_length=60)]
+    reducer: Annotated[str, msgspec.Meta(pattern=NAME.pattern)]
     args: msgspec.Raw
     key: Name = ""
 
@@ -134,8 +140,8 @@ class Live:
             return
         try:
             wish = _decoder.decode(message)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            self.close(BAD_MESSAGE, "The message is not one of the protocol's.")
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            self.close(BAD_MESSAGE, f"Not a message of the protocol: {error}"[:LONGEST_REASON])
             return
         try:
             self._obey(wish)
@@ -181,7 +187,7 @@ class Live:
         wanted = Wish(
             wish.id,
             wish.slice,
-            _filter(twin, wish),
+            filter_of(twin, wish),
             None if wish.fields is None else tuple(dict.fromkeys(wish.fields)),
             wish.since,
             wish.epoch,
@@ -226,7 +232,12 @@ def accept(request: Request) -> Live:
     return Live(twin_of(request), caller_of(request))
 
 
-def _filter(twin: Twin, wish: Subscribe) -> query.Filter | None:
+def filter_of(twin: Twin, wish: Subscribe) -> query.Filter | None:
+    """The filter that a wish asks for.
+
+    Raises:
+        Problem: it does not fit.
+    """
     raw = bytes(wish.where)
     if not raw:
         return None

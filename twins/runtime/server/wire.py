@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
+from twins.runtime.problems import Problem
+
 JSON = "application/json; charset=utf-8"
 PROBLEM = "application/problem+json"
 MOST_PARAMETERS = 50
@@ -23,6 +25,8 @@ class Limits:
 
     Attributes:
         header_bytes: request line and headers together; `headers` is how many of them.
+        stranger_bytes: a longer body is only read of a caller with a valid token, and of at most
+            `long_bodies` callers at a time.
         message_bytes: one WebSocket message, all its frames together.
         header_seconds: from the first moment of a request to the end of its headers.
         idle_seconds: between two requests of one connection.
@@ -34,6 +38,8 @@ class Limits:
     header_bytes: int = 32 * 1024
     headers: int = 100
     body_bytes: int = 4 * 1024 * 1024
+    stranger_bytes: int = 64 * 1024
+    long_bodies: int = 16
     message_bytes: int = 256 * 1024
     connections: int = 1024
     waiting_bytes: int = 64 * 1024
@@ -58,6 +64,7 @@ class Request:
 
     def __init__(self, method: str, target: str, headers: dict[str, str], body: bytes) -> None:
         self.method = method
+        self.target = target
         self.headers = headers
         self.body = body
         if not target.startswith("/"):
@@ -69,8 +76,16 @@ class Request:
 
     @cached_property
     def query(self) -> dict[str, str]:
-        """The query's parameters; of one that is repeated, the first."""
-        pairs = parse_qsl(self.query_string, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+        """The query's parameters; of one that is repeated, the first.
+
+        Raises:
+            Problem: 400, there are too many.
+        """
+        try:
+            pairs = parse_qsl(self.query_string, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+        except ValueError:
+            text = f"A query has at most {MOST_PARAMETERS} parameters."
+            raise Problem(400, "bad-request", text) from None
         return dict(reversed(pairs))
 
 
@@ -136,8 +151,16 @@ class Application(Protocol):
     def handle(self, request: Request, reply: Reply) -> None:
         """Answer once, now or later, by calling `reply`; raises nothing."""
 
+    def admit(self, request: Request) -> Problem | None:
+        """Why the long body of this request, whose headers are there, is not read; raises nothing."""
+
     def upgrade(self, request: Request) -> Listener | Answer:
         """A listener for a WebSocket, or the refusal; raises nothing."""
+
+
+def crowded(detail: str) -> Problem:
+    """The refusal of what there is no room for now."""
+    return Problem(503, "too-many", detail, headers={"Retry-After": "1"})
 
 
 class Wire(Protocol):

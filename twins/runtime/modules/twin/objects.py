@@ -93,9 +93,16 @@ def _check_present(ctx: Context, slice_: str) -> None:
             declaration.check(id_, row["body"])
 
 
-@reducer(relation="can_write", object="slice:{slice}")
+def _make_slice(ctx: Context, slice_: str) -> None:
+    """Declare a slice that is written to for the first time: bare, and shown to nobody but its own people."""
+    if ctx.tx.raw(SLICES, slice_) is None:
+        enter_slice(ctx, Slice(slice_, title=slice_, kind=slice_, listed=False))
+
+
+@reducer(relation="can_write", object="slice:{slice}", makes="can_configure")
 def put(ctx: Context, slice_: SliceName, id_: ObjectId, body: Body) -> None:
-    """Write one object, whole."""
+    """Write one object, whole; a slice that was never declared is made."""
+    _make_slice(ctx, slice_)
     store(ctx, slice_, id_, body)
     budget.keep_within(ctx.tx)
 
@@ -118,9 +125,12 @@ def delete(ctx: Context, slice_: SliceName, id_: ObjectId) -> None:
     remove(ctx, slice_, id_)
 
 
-@reducer(relation="can_write", object="slice:{slice}")
+@reducer(relation="can_write", object="slice:{slice}", makes="can_configure")
 def put_many(ctx: Context, slice_: SliceName, objects: list[Object], replace: bool = False) -> dict[str, int]:
-    """Write many objects in one commit; with `replace` the slice holds nothing else afterwards."""
+    """Write many objects in one commit; with `replace` the slice holds nothing else afterwards. A slice that
+    was never declared is made.
+    """
+    _make_slice(ctx, slice_)
     named = {one.id for one in objects}
     gone = [id_ for id_ in ctx.tx.keys(table_of(slice_)) if id_ not in named] if replace else []
     for id_ in gone:

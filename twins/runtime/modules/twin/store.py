@@ -8,7 +8,7 @@ import msgspec
 
 from twins.runtime.authz import tuples
 from twins.runtime.authz.model import BOUNDS, CONDITION
-from twins.runtime.callers import KEYS
+from twins.runtime.callers import KEYS, ROLES
 from twins.runtime.module import Context, reducer
 from twins.runtime.modules.twin import grants, people
 from twins.runtime.problems import Problem, conflict, invalid
@@ -18,6 +18,7 @@ PURPOSE = "written through the OpenFGA interface"
 NEEDS = {
     "owner": "can_manage_admins",
     "admin": "can_manage_admins",
+    "auditor": "can_manage_admins",
     "reader": "can_grant",
     "editor": "can_grant",
     "federation_reader": "can_grant",
@@ -72,7 +73,7 @@ def _delete(ctx: Context, one: Tuple) -> None:
     key = tuples.key_of(one.object, one.relation, one.user)
     if ctx.tx.raw(tuples.TABLE, key) is None:
         raise conflict(f"cannot delete a tuple which does not exist: {key[:200]!r}")
-    if one.relation in ("owner", "admin"):
+    if one.relation in ROLES:
         people.dismiss(ctx, one.user, one.relation)
         return
     ctx.tx.delete(tuples.TABLE, key)
@@ -91,7 +92,7 @@ def _write(ctx: Context, one: Tuple) -> None:
     if ctx.tx.raw(tuples.TABLE, key) is not None:
         raise conflict(f"cannot write a tuple which already exists: {key[:200]!r}")
     bounds = _bounds(ctx, one.condition)
-    if one.relation in ("owner", "admin"):
+    if one.relation in ROLES:
         people.enlist(ctx, one.user, one.relation, one.user)
     elif one.relation == grants.RELATION:
         _open(ctx, one, bounds or {})

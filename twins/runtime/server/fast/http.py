@@ -18,11 +18,12 @@ from httptools import (
 
 from twins.runtime.problems import Problem
 from twins.runtime.server.fast.exchange import Exchange, head_of
-from twins.runtime.server.fast.message import Message, headers_too_large
+from twins.runtime.server.fast.message import Message, headers_too_large, no_method, unreadable
 from twins.runtime.server.fast.streaming import Streaming
 from twins.runtime.server.fast.websocket import hand_over
 from twins.runtime.server.responses import refusal
-from twins.runtime.server.wire import Answer, Request, Stream
+from twins.runtime.server.upgrade import misfit, plain_head
+from twins.runtime.server.wire import Answer, Request, Stream, crowded
 
 if TYPE_CHECKING:
     from twins.runtime.server.fast.wire import FastWire
@@ -70,9 +71,7 @@ class Http(asyncio.Protocol):
         self.since = self._wire.loop.time()
         self._wire.enter(self)
         if self._wire.is_full:
-            self._refuse(
-                Problem(503, "too-many", "Too many connections are open.", headers={"Retry-After": "1"})
-            )
+            self._refuse(crowded("Too many connections are open."))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wire.leave(self)
@@ -105,10 +104,10 @@ class Http(asyncio.Protocol):
             self._upgrade(data[upgrade.args[0] :])
             return
         except HttpParserInvalidMethodError:
-            self._refuse(_no_method() if METHOD.match(data) else _unreadable())
+            self._refuse(no_method() if METHOD.match(data) else unreadable())
             return
         except HttpParserError:
-            self._refuse(self._message.problem or _unreadable())
+            self._refuse(self._message.problem or unreadable())
             return
         if self._message.problem is not None:
             self._refuse(self._message.problem)
@@ -126,31 +125,51 @@ class Http(asyncio.Protocol):
         self._message.add_target(piece)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._message.problem is None:
-            self._message.add_header(name, value)
+        message = self._message
+        if message.problem is not None:
+            return
+        if self.phase is HEAD:
+            message.add_header(name, value)
+        else:
+            message.add_line(name, value)
 
     def on_headers_complete(self) -> None:
         message, parser = self._message, self._parser
         if message.problem is None:
             message.check(parser.get_http_version())
         self.phase, self.since = BODY, self._wire.now
+        self._admit(message)
         if message.problem is None and "expect" in message.headers and not self._exchanges:
             self.transport.write(CONTINUE)
 
     def on_body(self, piece: bytes) -> None:
-        if self._message.problem is None:
-            self._message.add_body(piece)
+        message = self._message
+        if message.problem is None:
+            message.add_body(piece)
+            self._admit(message)
+
+    def _admit(self, message: Message) -> None:
+        """Go on with a long body only for whom the twin knows, and for few at a time."""
+        if message.problem is not None or message.admitted or not message.is_long:
+            return
+        message.admitted = True
+        message.problem = self._wire.application.admit(message.request(self._parser))
+        if message.problem is None and len(self._wire.reading) >= self._wire.limits.long_bodies:
+            message.problem = crowded("Too many long bodies are on their way.")
+        if message.problem is None:
+            self._wire.reading.add(self)
 
     def on_message_complete(self) -> None:
         if self._message.problem is not None or self._deaf:
             return
         self.phase = WORK
+        if self._message.admitted:
+            self._wire.reading.discard(self)
         request = self._message.request(self._parser)
-        upgrading = self._parser.should_upgrade()
-        if upgrading and request.method == "GET":
+        if self._parser.should_upgrade():
             self._upgrading = request
             return
-        keep = self._parser.should_keep_alive() and not upgrading
+        keep = self._parser.should_keep_alive()
         self._deaf = not keep
         exchange = Exchange(self.flush, keep, request.method == "HEAD")
         self._exchanges.append(exchange)
@@ -159,14 +178,17 @@ class Http(asyncio.Protocol):
     def _upgrade(self, tail: bytes) -> None:
         """Go on as a WebSocket; anything else that was to be upgraded to is answered as plain HTTP."""
         request, self._upgrading = self._upgrading, None
-        if request is None or self._exchanges:
+        if request is None:
+            return
+        if request.method != "GET" or request.headers.get("upgrade", "").lower() != "websocket":
+            self._parser = HttpRequestParser(self)
+            self.data_received(plain_head(request) + tail)
+            return
+        if self._exchanges:
             return
         exchange = Exchange(self.flush, keep=False, bare=False)
-        if request.headers.get("upgrade", "").lower() != "websocket":
-            self._exchanges.append(exchange)
-            self._wire.application.handle(request, exchange)
-            return
-        outcome = self._wire.application.upgrade(request)
+        problem = misfit(request)
+        outcome = refusal(problem) if problem else self._wire.application.upgrade(request)
         if isinstance(outcome, Answer):
             self._exchanges.append(exchange)
             exchange(outcome)
@@ -220,6 +242,7 @@ class Http(asyncio.Protocol):
         """Answer what cannot be read on from, after what was asked before it."""
         exchange = Exchange(self.flush, keep=False, bare=False)
         self._exchanges.append(exchange)
+        self._wire.reading.discard(self)
         self._deaf = True
         if self.phase is not OVER:
             self.phase = WORK
@@ -279,11 +302,3 @@ class Http(asyncio.Protocol):
 
     def abort(self) -> None:
         self.transport.abort()
-
-
-def _unreadable() -> Problem:
-    return Problem(400, "bad-request", "This is not an HTTP request that can be read.")
-
-
-def _no_method() -> Problem:
-    return Problem(405, "method-not-allowed", "Use GET, HEAD or POST.", headers={"Allow": "GET, HEAD, POST"})

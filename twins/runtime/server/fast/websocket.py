@@ -168,7 +168,7 @@ def hand_over(wire: FastWire, transport: Any, request: Request, tail: bytes, lis
     transport.pause_reading()
     transport.set_protocol(protocol)
     protocol.connection_made(Seam(transport))
-    # What picows needs to know was checked already, by rules that also fit what browsers send.
+    # `upgrade.misfit` has looked at the handshake; picows is shown one that it always takes.
     _feed(protocol, _handshake(request.headers["sec-websocket-key"]) + tail)
     if not transport.is_closing():
         transport.resume_reading()

@@ -33,6 +33,7 @@ class FastWire:
     Attributes:
         now: the loop's time when connections were last looked at; close enough for limits of seconds.
         date: the header line `Date`, up to date to the second.
+        reading: those that are sending a long body.
     """
 
     def __init__(self, application: Application, limits: Limits | None = None) -> None:
@@ -43,6 +44,7 @@ class FastWire:
         self.date = b""
         self.ending = False
         self._open: set[Connection] = set()
+        self.reading: set[Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
         self._server: asyncio.Server | None = None
         self._queue: socket.socket | None = None
@@ -72,6 +74,7 @@ class FastWire:
     def leave(self, connection: Connection) -> None:
         """The connection is gone, or goes on as another one."""
         self._open.discard(connection)
+        self.reading.discard(connection)
 
     def _sweep(self) -> None:
         self.now = now = self.loop.time()

@@ -1,4 +1,4 @@
-"""The second wire, on aiohttp: the same protocol by another library, to which the same tests apply."""
+"""A second wire, on aiohttp: the same protocol by another library, to which the same tests apply."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ import asyncio
 import socket
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import HttpVersion10, HttpVersion11, WSMsgType, web
 
 from twins.runtime.problems import Problem
 from twins.runtime.server.outlet import Outlet, pump_events, pump_frames
 from twins.runtime.server.responses import refusal
-from twins.runtime.server.wire import Answer, Application, Limits, Listener, Reply, Request, Stream
+from twins.runtime.server.upgrade import misfit
+from twins.runtime.server.wire import (
+    Answer,
+    Application,
+    Limits,
+    Listener,
+    Reply,
+    Request,
+    Stream,
+    crowded,
+)
 
 ENDING_SECONDS, FRESH_SECONDS, QUIET_SECONDS = 5.0, 2.0, 0.05
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -79,6 +89,7 @@ class AiohttpWire:
         self._server = _Server(self._handle, request_factory=_request, **_options(self.limits))
         self._server.wire = self
         self._listening: asyncio.Server | None = None
+        self._reading: set[Request] = set()
         self._ending = False
 
     @property
@@ -137,25 +148,41 @@ class AiohttpWire:
             Problem: too many connections, too large or too slow.
         """
         limits = self.limits
-        if self.connections > limits.connections:
-            raise Problem(503, "too-many", "Too many connections are open.", headers={"Retry-After": "1"})
-        size = sum(len(name) + len(value) + 4 for name, value in request.raw_headers)
-        if size > limits.header_bytes or len(request.raw_headers) > limits.headers:
-            raise Problem(431, "too-large", f"Headers hold at most {limits.header_bytes:,} bytes.")
-        if (request.content_length or 0) > limits.body_bytes:
-            raise _too_large(limits)
+        self._check(request)
         if "Expect" in request.headers:
             await self._expected(request)
-        try:
-            async with asyncio.timeout(limits.body_seconds):
-                body = await self._body(request)
-        except TimeoutError:
-            raise Problem(408, "too-slow", "The body did not arrive in time.") from None
         headers: dict[str, str] = {}
         for name, value in request.headers.items():
             lower = name.lower()
             headers[lower] = f"{headers[lower]}, {value}" if lower in headers else value
-        return Request(request.method, request.raw_path, headers, body)
+        found = Request(request.method, request.raw_path, headers, b"")
+        problem = misfit(found) if headers.get("upgrade", "").lower() == "websocket" else None
+        if problem is not None:
+            raise problem
+        try:
+            async with asyncio.timeout(limits.body_seconds):
+                found.body = await self._body(request, found)
+        except TimeoutError:
+            raise Problem(408, "too-slow", "The body did not arrive in time.") from None
+        finally:
+            self._reading.discard(found)
+        return found
+
+    def _check(self, request: web.BaseRequest) -> None:
+        limits = self.limits
+        if self.connections > limits.connections:
+            raise crowded("Too many connections are open.")
+        size = sum(len(name) + len(value) + 4 for name, value in request.raw_headers)
+        if size > limits.header_bytes or len(request.raw_headers) > limits.headers:
+            raise Problem(431, "too-large", f"Headers hold at most {limits.header_bytes:,} bytes.")
+        if request.version not in (HttpVersion10, HttpVersion11):
+            raise Problem(505, "bad-request", "Use HTTP/1.1.")
+        if len(request.headers.getall("Host", [])) > 1:
+            raise Problem(400, "bad-request", "A request names its `Host`, once.")
+        if request.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+            raise Problem(501, "bad-request", "The only transfer coding is `chunked`.")
+        if (request.content_length or 0) > limits.body_bytes:
+            raise _too_large(limits)
 
     async def _expected(self, request: web.BaseRequest) -> None:
         if request.headers["Expect"].lower() != "100-continue":
@@ -163,13 +190,30 @@ class AiohttpWire:
         await request.writer.write(CONTINUE)
         request.writer.output_size = 0
 
-    async def _body(self, request: web.BaseRequest) -> bytes:
+    async def _body(self, request: web.BaseRequest, found: Request) -> bytes:
         pieces = bytearray()
+        self._admit(found, request.content_length or 0)
         async for piece in request.content.iter_any():
             pieces += piece
+            self._admit(found, len(pieces))
             if len(pieces) > self.limits.body_bytes:
                 raise _too_large(self.limits)
         return bytes(pieces)
+
+    def _admit(self, found: Request, size: int) -> None:
+        """Go on with a long body only for whom the twin knows, and for few at a time.
+
+        Raises:
+            Problem: the refusal.
+        """
+        if size <= self.limits.stranger_bytes or found in self._reading:
+            return
+        problem = self.application.admit(found)
+        if problem is None and len(self._reading) >= self.limits.long_bodies:
+            problem = crowded("Too many long bodies are on their way.")
+        if problem is not None:
+            raise problem
+        self._reading.add(found)
 
     async def _ask(self, request: Request) -> Answer | Stream:
         future: asyncio.Future[Answer | Stream] = asyncio.get_running_loop().create_future()
