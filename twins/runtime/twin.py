@@ -17,11 +17,11 @@ from twins.runtime.log.commitlog import Commitlog
 from twins.runtime.log.disk import Disk, open_disk
 from twins.runtime.log.reader import read
 from twins.runtime.log.record import Kind, Opened, Record
-from twins.runtime.memory import recall
 from twins.runtime.metrics import Metrics
 from twins.runtime.module import Context, Module, ModuleMissing
 from twins.runtime.problems import Problem, forbidden
 from twins.runtime.randomness import Randomness
+from twins.runtime.recall import recall
 from twins.runtime.refusals import Refusals, kept_of
 from twins.runtime.rights import Rights
 from twins.runtime.sealing import seal_of

@@ -1,4 +1,4 @@
-"""Memory: a twin's state and what follows from it, as a snapshot and the log tell it."""
+"""Recall: a twin's state and what follows from it, as a snapshot and the log tell it."""
 
 from __future__ import annotations
 
