@@ -81,12 +81,7 @@ def _execute(directory: Path, sock: socket.socket, placement: Placement, options
 def _become(title: str, host: int, mask: set[Any], keep: int | None, work: Callable[[], int]) -> NoReturn:
     code = _EX_SOFTWARE
     try:
-        setproctitle(title)
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        # Ctrl-C reaches the whole terminal; the host alone decides and then sends SIGTERM.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        forget_host(title)
         _end_with(host)
         _close_all_but(keep)
         # Where a twin is, it calls its own folder "."; the lines that it writes say whose it is.
@@ -100,6 +95,16 @@ def _become(title: str, host: int, mask: set[Any], keep: int | None, work: Calla
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def forget_host(title: str) -> None:
+    """Take the process's own name, and let signals do what they do in a process that handles none."""
+    setproctitle(title)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # Ctrl-C reaches the whole terminal; the host alone decides and then sends SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _close_all_but(keep: int | None) -> None:

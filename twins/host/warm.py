@@ -8,6 +8,7 @@ thread, no event loop, no open file, no secret but those of twins that never wer
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 import socket
@@ -19,15 +20,21 @@ from pathlib import Path
 
 import uvloop
 
-from twins.runtime import init, serve, tokens
+from twins.host import dense
+from twins.host.child import forget_host
+from twins.host.placement import PLACEMENT
+from twins.runtime import init, sandbox, serve, tokens
 from twins.runtime.log.disk import PlainDisk
+from twins.runtime.memory import give_back_zeros
 from twins.runtime.module import Module
+from twins.runtime.sandbox import identity
 from twins.runtime.twin import Twin
+from twins.runtime.vault.box import Box
 
 # CPython specialises what it has run eight times (PEP 659).
 _LIVES = 10
 _IDLE_SECONDS = 0.05
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 _THREADS = Path("/proc/self/task")
 _OWNER = "user:01JABCDEFGHJKMNPQRSTVWXYZ0"
 _SLICE = {"name": "warm", "title": "Warm", "kind": "warm", "listed": True, "sensitivity": "internal"}
@@ -43,7 +50,7 @@ _REQUESTS = (
 def warm(module: Module) -> None:
     """Let twins that exist only for this live at the same time, from the first record to the last."""
     with tempfile.TemporaryDirectory() as folder:
-        first, *others = homes = [Path(folder) / str(one) for one in range(_LIVES)]
+        first, *others = homes = [Path(folder) / str(one) for one in range(1 + _LIVES)]
         key = tokens.generate_key()
         owner = {_OWNER: {"name": "Warm", "key": tokens.public_x(key)}}
         genesis = {"custody": None, "owner": owner, "admins": {}, "slices": [_SLICE], "senses": []}
@@ -51,16 +58,34 @@ def warm(module: Module) -> None:
         token = tokens.sign(key, iss=_OWNER, sub=_OWNER, aud=made["id"], seconds=60).encode()
         for home in others:
             shutil.copytree(first, home)
-        _live_all(homes, module, _REQUESTS % (token, token))
+        requests = _REQUESTS % (token, token)
+        with dense.watched() as ran:
+            _live_all([first], module, requests)
+        dense.gather(ran)
+        _live_all(others, module, requests)
 
 
 def _live_all(homes: list[Path], module: Module, requests: bytes) -> None:
+    sandbox.rehearse(len(homes))
+    for home in homes:
+        _rehearse(home)
     twins = [Twin(home, module, PlainDisk) for home in homes]
     with _signals_kept(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_live(twins, requests))
     # A thread that was waited for may still be about to leave.
     while _THREADS.exists() and len(list(_THREADS.iterdir())) > 1:
         time.sleep(0.001)
+
+
+def _rehearse(home: Path) -> None:
+    """What a new process does before it is a twin's."""
+    with _signals_kept():
+        forget_host("mycelium-host")
+    identity.own(home, os.geteuid(), keep=PLACEMENT)
+    with serve.locked(home), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        Box(home / "keys").check_confined()
+        give_back_zeros(runner.get_loop())
+        runner.run(asyncio.sleep(0))
 
 
 @contextmanager
