@@ -36,7 +36,7 @@ def watched() -> Iterator[Ran]:
         yield ran
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
 
 
 def gather(ran: Ran) -> None:

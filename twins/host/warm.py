@@ -50,7 +50,7 @@ _REQUESTS = (
 def warm(module: Module) -> None:
     """Let twins that exist only for this live at the same time, from the first record to the last."""
     with tempfile.TemporaryDirectory() as folder:
-        first, *others = homes = [Path(folder) / str(one) for one in range(1 + _LIVES)]
+        first, *others = [Path(folder) / str(one) for one in range(1 + _LIVES)]
         key = tokens.generate_key()
         owner = {_OWNER: {"name": "Warm", "key": tokens.public_x(key)}}
         genesis = {"custody": None, "owner": owner, "admins": {}, "slices": [_SLICE], "senses": []}

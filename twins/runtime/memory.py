@@ -21,6 +21,15 @@ def give_back_zeros(holder: object) -> None:
         return
     first = -(-id(holder) // mmap.PAGESIZE) * mmap.PAGESIZE
     end = id(holder) + type(holder).__basicsize__
+    began = first
     for address in range(first, end - mmap.PAGESIZE + 1, mmap.PAGESIZE):
         if ctypes.string_at(address, mmap.PAGESIZE) == _NOTHING:
-            _libc.madvise(ctypes.c_void_p(address), mmap.PAGESIZE, _MADV_DONTNEED)
+            continue
+        _give_back(began, address)
+        began = address + mmap.PAGESIZE
+    _give_back(began, end // mmap.PAGESIZE * mmap.PAGESIZE)
+
+
+def _give_back(began: int, end: int) -> None:
+    if began < end:
+        _libc.madvise(ctypes.c_void_p(began), ctypes.c_size_t(end - began), _MADV_DONTNEED)

@@ -14,7 +14,18 @@ from typing import NamedTuple
 
 from twins.runtime.sandbox import identity, kernel, landlock, preload, rlimits, seccomp
 
-__all__ = ["PORTS", "InForce", "Policy", "SandboxMissing", "apply", "enter", "port", "ports", "preload", "rehearse"]
+__all__ = [
+    "PORTS",
+    "InForce",
+    "Policy",
+    "SandboxMissing",
+    "apply",
+    "enter",
+    "port",
+    "ports",
+    "preload",
+    "rehearse",
+]
 
 # Web, and the answers of name servers that are too long for UDP.
 PORTS = (53, 80, 443)

@@ -49,9 +49,9 @@ def apply() -> None:
     Needs no_new_privs, or root.
     """
     data = _TEMPLATE.replace(struct.pack("<I", _SOME_PROCESS), struct.pack("<I", os.getpid()))
-    steps = ctypes.create_string_buffer(data, len(data))
+    steps = _Steps.from_buffer_copy(data)
     head = struct.pack("<HxxxxxxQ", len(data) // _STEP.size, ctypes.addressof(steps))
-    kernel.call("seccomp", _SET_MODE_FILTER, 0, ctypes.create_string_buffer(head, len(head)))
+    kernel.call("seccomp", _SET_MODE_FILTER, 0, head)
 
 
 def _program() -> list[_Step]:
@@ -128,3 +128,4 @@ def _assembled(program: Sequence[_Step]) -> bytes:
 
 
 _TEMPLATE = _assembled(_program()) if kernel.SUPPORTED else b""
+_Steps = ctypes.c_char * len(_TEMPLATE)
