@@ -90,7 +90,12 @@ def _become(
 ) -> NoReturn:
     code = _EX_SOFTWARE
     try:
-        forget_host(title)
+        setproctitle(title)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # Ctrl-C reaches the whole terminal; the host alone decides and then sends SIGTERM.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         _end_with(host)
         _close_all_but(keep)
         for handler in logging.getLogger().handlers:
@@ -103,16 +108,6 @@ def _become(
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-
-
-def forget_host(title: str) -> None:
-    """Take the process's own name, and let signals do what they do in a process that handles none."""
-    setproctitle(title)
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    # Ctrl-C reaches the whole terminal; the host alone decides and then sends SIGTERM.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _close_all_but(keep: int | None) -> None:

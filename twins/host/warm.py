@@ -8,7 +8,6 @@ thread, no event loop, no open file, no secret but those of twins that never wer
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import signal
 import socket
@@ -21,20 +20,15 @@ from pathlib import Path
 import uvloop
 
 from twins.host import dense
-from twins.host.child import forget_host
-from twins.host.placement import PLACEMENT
-from twins.runtime import init, sandbox, serve, tokens
+from twins.runtime import init, serve, tokens
 from twins.runtime.log.disk import PlainDisk
-from twins.runtime.memory import give_back_zeros
 from twins.runtime.module import Module
-from twins.runtime.sandbox import identity
 from twins.runtime.twin import Twin
-from twins.runtime.vault.box import Box
 
 # CPython specialises what it has run eight times (PEP 659).
 _LIVES = 10
 _IDLE_SECONDS = 0.05
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _THREADS = Path("/proc/self/task")
 _OWNER = "user:01JABCDEFGHJKMNPQRSTVWXYZ0"
 _SLICE = {"name": "warm", "title": "Warm", "kind": "warm", "listed": True, "sensitivity": "internal"}
@@ -66,26 +60,12 @@ def warm(module: Module) -> None:
 
 
 def _live_all(homes: list[Path], module: Module, requests: bytes) -> None:
-    sandbox.rehearse(len(homes))
-    for home in homes:
-        _rehearse(home)
     twins = [Twin(home, module, PlainDisk) for home in homes]
     with _signals_kept(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_live(twins, requests))
     # A thread that was waited for may still be about to leave.
     while _THREADS.exists() and len(list(_THREADS.iterdir())) > 1:
         time.sleep(0.001)
-
-
-def _rehearse(home: Path) -> None:
-    """What a new process does before it is a twin's."""
-    with _signals_kept():
-        forget_host("mycelium-host")
-    identity.own(home, os.geteuid(), keep=PLACEMENT)
-    with serve.locked(home), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        Box(home / "keys").check_confined()
-        give_back_zeros(runner.get_loop())
-        runner.run(asyncio.sleep(0))
 
 
 @contextmanager

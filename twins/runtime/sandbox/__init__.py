@@ -6,7 +6,6 @@ What a kernel does not offer is left out and reported. Everything that a twin im
 from __future__ import annotations
 
 import os
-import threading
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,18 +13,7 @@ from typing import NamedTuple
 
 from twins.runtime.sandbox import identity, kernel, landlock, preload, rlimits, seccomp
 
-__all__ = [
-    "PORTS",
-    "InForce",
-    "Policy",
-    "SandboxMissing",
-    "apply",
-    "enter",
-    "port",
-    "ports",
-    "preload",
-    "rehearse",
-]
+__all__ = ["PORTS", "InForce", "Policy", "SandboxMissing", "apply", "enter", "port", "ports", "preload"]
 
 # Web, and the answers of name servers that are too long for UDP.
 PORTS = (53, 80, 443)
@@ -117,28 +105,12 @@ def apply(policy: Policy) -> InForce:
     return InForce(os.getuid(), limited, version, tcp, signals or filtered, filtered, tuple(missing))
 
 
-def rehearse(times: int) -> None:
-    """Confine a thread, which then ends: of the sandbox, Landlock and seccomp bind a thread only.
-
-    What a process did often enough, its forks do faster and without memory of their own.
-    """
-
-    def confine() -> None:
-        for _ in range(times):
-            _try("landlock", lambda: landlock.apply(Path(), PORTS), [])
-            _try("seccomp", _filter, [])
-
-    thread = threading.Thread(target=confine)
-    thread.start()
-    thread.join()
-
-
 def _filter() -> None:
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     seccomp.apply()
 
 
-def _try(name: str, step: Callable[[], object], missing: list[str]) -> bool:
+def _try(name: str, step: Callable[[], None], missing: list[str]) -> bool:
     if not kernel.SUPPORTED:
         missing.append(f"{name}: not on this kind of machine")
         return False

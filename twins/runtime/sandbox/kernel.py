@@ -13,6 +13,7 @@ from typing import Any
 
 PR_SET_PDEATHSIG, PR_GET_PDEATHSIG = 1, 2
 PR_SET_DUMPABLE = 4
+PR_GET_SECCOMP = 21
 PR_SET_NO_NEW_PRIVS = 38
 
 # Calls that a twin never makes: of another program or process, mounts, a change of user, what only root may
