@@ -43,6 +43,18 @@ def test_a_twin_that_slept_has_all_its_data(machine: Machine) -> None:
     assert machine.stock("acme") == ["bolt"]
 
 
+def test_a_twin_that_is_told_to_sleep_in_its_first_moment_ends_and_wakes_again(machine: Machine) -> None:
+    machine.create("acme")
+    machine.put("acme", "bolt")
+    for _ in range(10):
+        machine.client.sleep("acme")
+        machine.client.wake("acme")
+    asleep = machine.client.sleep("acme")
+    # Neither deaf until it is killed, nor ended with an error of its own.
+    assert (asleep["state"], asleep["last_exit"] in (0, -signal.SIGTERM)) == ("asleep", True)
+    assert machine.stock("acme") == ["bolt"]
+
+
 def test_an_unused_twin_falls_asleep_and_answers_again(machine: Machine) -> None:
     machine.create("acme", idle_seconds=0.2)
     machine.put("acme", "bolt")

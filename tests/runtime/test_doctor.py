@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -28,6 +29,7 @@ def test_a_twin_that_is_well_has_no_failing_line_asleep_or_awake(make: Make) -> 
     assert asleep.returncode == 0
     assert "fail" not in asleep.stdout
     assert "the twin sleeps" in asleep.stdout
+    assert re.search(r"kernel: Landlock \S+, seccomp (there|missing)", asleep.stdout)
     assert f"{1:020d}.json holds" in asleep.stdout
     machine.start()
     assert machine.process is not None

@@ -23,7 +23,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 _PR_SET_PDEATHSIG = 1
 _EX_SOFTWARE = 70
 _FIRST_FILE, _MOST_FILES = 3, 2**31 - 1
-_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
 def fork(title: str, keep: int | None, work: Callable[[], int]) -> int:
@@ -33,6 +33,8 @@ def fork(title: str, keep: int | None, work: Callable[[], int]) -> int:
     Raises OSError when the machine has no room for another process.
     """
     host = os.getpid()
+    # Where a twin is, it calls its own folder "."; the lines that it writes say whose it is.
+    lines = logging.Formatter(f"%(levelname)s {title}: %(message)s")
     sys.stdout.flush()
     sys.stderr.flush()
     # A signal between fork and the child's own handlers would be told to the host through its socket.
@@ -40,7 +42,7 @@ def fork(title: str, keep: int | None, work: Callable[[], int]) -> int:
     try:
         pid = os.fork()
         if pid == 0:
-            _become(title, host, before, keep, work)
+            _become(title, host, before, keep, work, lines)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
@@ -78,7 +80,14 @@ def _execute(directory: Path, sock: socket.socket, placement: Placement, options
     os.execv(command[0], command)
 
 
-def _become(title: str, host: int, mask: set[Any], keep: int | None, work: Callable[[], int]) -> NoReturn:
+def _become(
+    title: str,
+    host: int,
+    mask: set[Any],
+    keep: int | None,
+    work: Callable[[], int],
+    lines: logging.Formatter,
+) -> NoReturn:
     code = _EX_SOFTWARE
     try:
         setproctitle(title)
@@ -89,9 +98,8 @@ def _become(title: str, host: int, mask: set[Any], keep: int | None, work: Calla
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _end_with(host)
         _close_all_but(keep)
-        # Where a twin is, it calls its own folder "."; the lines that it writes say whose it is.
         for handler in logging.getLogger().handlers:
-            handler.setFormatter(logging.Formatter(f"%(levelname)s {title}: %(message)s"))
+            handler.formatter = lines
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         code = work()
     except BaseException as error:  # noqa: BLE001 - whatever it is, it must not return into the host's loop
@@ -112,7 +120,7 @@ def _close_all_but(keep: int | None) -> None:
 
 
 def _end_with(host: int) -> None:
-    if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != host:
         os._exit(_EX_SOFTWARE)

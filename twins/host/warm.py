@@ -19,6 +19,7 @@ from pathlib import Path
 
 import uvloop
 
+from twins.host import dense
 from twins.runtime import init, serve, tokens
 from twins.runtime.log.disk import PlainDisk
 from twins.runtime.module import Module
@@ -43,7 +44,7 @@ _REQUESTS = (
 def warm(module: Module) -> None:
     """Let twins that exist only for this live at the same time, from the first record to the last."""
     with tempfile.TemporaryDirectory() as folder:
-        first, *others = homes = [Path(folder) / str(one) for one in range(_LIVES)]
+        first, *others = [Path(folder) / str(one) for one in range(1 + _LIVES)]
         key = tokens.generate_key()
         owner = {_OWNER: {"name": "Warm", "key": tokens.public_x(key)}}
         genesis = {"custody": None, "owner": owner, "admins": {}, "slices": [_SLICE], "senses": []}
@@ -51,7 +52,11 @@ def warm(module: Module) -> None:
         token = tokens.sign(key, iss=_OWNER, sub=_OWNER, aud=made["id"], seconds=60).encode()
         for home in others:
             shutil.copytree(first, home)
-        _live_all(homes, module, _REQUESTS % (token, token))
+        requests = _REQUESTS % (token, token)
+        with dense.watched() as ran:
+            _live_all([first], module, requests)
+        dense.gather(ran)
+        _live_all(others, module, requests)
 
 
 def _live_all(homes: list[Path], module: Module, requests: bytes) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from twins.runtime.keys import KeyStore, KeysUnusable
 from twins.runtime.log import epoch
 from twins.runtime.log.damage import LogDamaged, LogMissing
+from twins.runtime.sandbox import landlock
 from twins.runtime.sealing import seal_of
 from twins.runtime.snapshots import manifest
 from twins.runtime.snapshots.chunks import ChunkUnusable
@@ -38,7 +39,7 @@ def examine(directory: Path, *, deep: bool = False) -> list[Finding]:
     if not directory.is_dir():
         return [Finding("directory", "fail", f"{directory} is not there", "Name the directory of a twin.")]
     keys = KeyStore(directory)
-    findings = [_modes(directory), *_keys(keys), *_process(directory), _disk(directory)]
+    findings = [_modes(directory), *_keys(keys), *_process(directory), _kernel(), _disk(directory)]
     if all(finding.level != "fail" for finding in findings if finding.name in ("vault", "key tree")):
         findings += [_epoch(directory), _log(directory, keys), *_snapshots(directory, keys, deep)]
     return findings
@@ -152,6 +153,19 @@ def holder(lock: Path) -> int | None:
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     held = [line.split() for line in lines if " FLOCK " in line and "->" not in line]
     return next((int(fields[4]) for fields in held if fields[5] == device), None)
+
+
+def _kernel() -> Finding:
+    """What a sandbox could be made of here."""
+    known = landlock.version()
+    try:
+        filters = "errno" in Path("/proc/sys/kernel/seccomp/actions_avail").read_text()
+    except OSError:
+        filters = False
+    says = f"Landlock {known or 'missing'}, seccomp {'there' if filters else 'missing'}"
+    if known and filters:
+        return Finding("kernel", "ok", says)
+    return Finding("kernel", "warn", says, "A sandbox here lacks what is missing; take a newer kernel.")
 
 
 def _disk(directory: Path) -> Finding:

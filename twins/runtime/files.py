@@ -18,6 +18,15 @@ def sync_directory(directory: Path) -> None:
         os.close(fd)
 
 
+def listed(directory: Path, prefix: str = "", suffix: str = "") -> list[Path]:
+    """The entries whose names begin and end so, in no order; none when the directory is missing."""
+    try:
+        found = list(directory.iterdir())
+    except FileNotFoundError:
+        return []
+    return [path for path in found if path.name.startswith(prefix) and path.name.endswith(suffix)]
+
+
 def make_directory(directory: Path) -> None:
     """Make the directory, mode 0700, if it is missing."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)

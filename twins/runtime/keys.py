@@ -99,12 +99,13 @@ class KeyStore:
 
     def keep_only(self, kid: str) -> None:
         """Remove every other signing key, so that a key that was replaced can never sign again."""
-        self._remove(path for path in self.directory.glob("*.signing") if path.stem != kid)
+        kept = self._signing_path(kid)
+        self._remove(path for path in files.listed(self.directory, suffix=".signing") if path != kept)
 
     def sweep(self) -> None:
         """Remove what a crash in the middle of `puncture` left behind."""
         present = self._tree_path(self._secret()[1])
-        self._remove(path for path in self.directory.glob("tree-*") if path != present)
+        self._remove(path for path in files.listed(self.directory, "tree-") if path != present)
 
     def _secret(self) -> tuple[bytes, bytes]:
         if self._opened is None:

@@ -31,6 +31,7 @@ from twins.runtime.keeper import Keeper
 from twins.runtime.keys import KeysUnusable
 from twins.runtime.log.damage import LogDamaged, LogMissing
 from twins.runtime.log.epoch import TwinMoved
+from twins.runtime.memory import give_back_zeros
 from twins.runtime.module import ModuleMissing, load
 from twins.runtime.senses.runner import Runner
 from twins.runtime.server.app import App
@@ -93,6 +94,7 @@ def run(
                 Box(directory / "keys").check_confined()
             options = Options(idle_seconds, allow, wire, own)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                give_back_zeros(runner.get_loop())
                 twin = Twin(directory, loaded)
                 setproctitle(f"mycelium-twin {twin.identity.slug}")
                 runner.run(live(twin, sock, options))

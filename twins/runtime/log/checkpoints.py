@@ -1,7 +1,8 @@
 """Checkpoints: the tree over a log's records, signed again and again, and the proofs from it.
 
 A checkpoint covers only what is on disk. The last one is kept in `log/checkpoint`; it is no record, so
-that it does not feed itself. Hashing, signing and files are work for one thread beside the loop.
+that it does not feed itself. Hashing, signing and files are work for one thread beside the loop, which a
+twin that writes little on a quick disk does not need.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from twins.runtime.log.tree import HASH_BYTES, Tree, TreeUnreadable
 from twins.runtime.problems import not_found
 
 RECORDS, SECONDS = 256, 1.0
+# So many records are signed in the loop, as long as that takes no longer.
+FEW, QUICK_SECONDS = 16, 0.01
 Signer = Callable[[], bytes]
 Leaves = Callable[[], Iterator[bytes]]
 logger = logging.getLogger(__name__)
@@ -64,6 +67,7 @@ class Checkpoints:
         self._pool: ThreadPoolExecutor | None = None
         self._job: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._quick = True
 
     def recover(
         self, twin: str, keys: Iterable[str], base: int, edge: Iterable[bytes], hashes: bytes
@@ -143,7 +147,7 @@ class Checkpoints:
         """Begin to sign, with the seed that the signer gives; needs a running loop."""
         self._signer, self._added = signer, self.tree.size
         if not self.text or signed_text(self.text).size != self.tree.size:
-            self._begin()
+            self._timer = asyncio.get_running_loop().call_later(SECONDS, self._begin)
 
     def stop(self) -> None:
         """Sign nothing more."""
@@ -175,17 +179,32 @@ class Checkpoints:
             self._timer = None
         if self._job is not None or self._signer is None:
             return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(1, "checkpoints")
         leaves, self._waiting = self._waiting, []
         self._signing, self._added = leaves, self.tree.size + len(leaves)
+        if self._quick and len(leaves) <= FEW:
+            self._sign_now(leaves, self._signer())
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, "checkpoints")
         loop = asyncio.get_running_loop()
         self._job = loop.run_in_executor(self._pool, self._sign, leaves, self._signer(), False)
         self._job.add_done_callback(self._ended)
 
+    def _sign_now(self, leaves: list[bytes], seed: bytes) -> None:
+        began = time.monotonic()
+        try:
+            self._sign(leaves, seed, False)
+        except Exception as error:  # noqa: BLE001 - as from the thread
+            self._go_on(error)
+        else:
+            self._quick = time.monotonic() - began < QUICK_SECONDS
+            self._go_on(None)
+
     def _ended(self, job: asyncio.Future[None]) -> None:
         self._job = None
-        error = None if job.cancelled() else job.exception()
+        self._go_on(None if job.cancelled() else job.exception())
+
+    def _go_on(self, error: BaseException | None) -> None:
         if error is not None:
             logger.error("no checkpoint could be made: %s", error)
             self._signer = None

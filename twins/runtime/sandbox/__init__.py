@@ -94,13 +94,10 @@ def apply(policy: Policy) -> InForce:
         nonlocal version
         version = landlock.apply(Path(), ports)
 
-    def hide() -> None:
-        identity.drop(policy.user)
-
     limited = _try("limits", lambda: rlimits.apply(own_user=policy.user is not None), missing)
     # Before the change of user: the new one may not even see the folders with the code.
     _try("landlock", confine, missing)
-    _try("user", hide, missing)
+    _try("user", lambda: identity.drop(policy.user), missing)
     filtered = _try("seccomp", _filter, missing)
     if policy.required and missing:
         raise SandboxMissing(f"the sandbox is required and incomplete: {'; '.join(missing)}")

@@ -23,10 +23,10 @@ def own(directory: Path, user: int, keep: str) -> None:
     if (folder.st_uid, folder.st_gid, stat.S_IMODE(folder.st_mode)) != (0, user, _FOLDER_MODE):
         os.chown(directory, 0, user)
         directory.chmod(_FOLDER_MODE)
-    _own_entries(directory, user, keep)
+    _own_entries(os.fspath(directory), user, keep)
 
 
-def _own_entries(directory: Path, user: int, keep: str) -> None:
+def _own_entries(directory: str, user: int, keep: str) -> None:
     with os.scandir(directory) as entries:
         for entry in entries:
             found = entry.stat(follow_symlinks=False)
@@ -36,7 +36,7 @@ def _own_entries(directory: Path, user: int, keep: str) -> None:
                     raise PermissionError(f"{entry.path} has a second name: remove it")
                 os.chown(entry.path, wanted, wanted, follow_symlinks=False)
             if entry.is_dir(follow_symlinks=False):
-                _own_entries(Path(entry.path), user, "")
+                _own_entries(entry.path, user, "")
 
 
 def drop(user: int | None) -> None:
@@ -48,7 +48,7 @@ def drop(user: int | None) -> None:
     if user is not None:
         # A change of user clears the signal that ends a twin together with its host (prctl(2)).
         signal = ctypes.c_int()
-        kernel.prctl(kernel.PR_GET_PDEATHSIG, signal)
+        kernel.prctl(kernel.PR_GET_PDEATHSIG, ctypes.byref(signal))
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)

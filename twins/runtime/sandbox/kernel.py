@@ -9,9 +9,11 @@ import ctypes
 import os
 import platform
 import sys
+from typing import Any
 
 PR_SET_PDEATHSIG, PR_GET_PDEATHSIG = 1, 2
 PR_SET_DUMPABLE = 4
+PR_GET_SECCOMP = 21
 PR_SET_NO_NEW_PRIVS = 38
 
 # Calls that a twin never makes: of another program or process, mounts, a change of user, what only root may
@@ -101,6 +103,7 @@ _NUMBERS = REFUSED | {
     "landlock_add_rule": (445, 445),
     "landlock_create_ruleset": (444, 444),
     "landlock_restrict_self": (446, 446),
+    "prctl": (157, 167),
     "prlimit64": (302, 261),
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),
@@ -115,6 +118,18 @@ _COLUMNS = {"x86_64": 0, "aarch64": 1}
 MACHINE = platform.machine()
 SUPPORTED = sys.platform == "linux" and sys.maxsize > 2**32 and MACHINE in _COLUMNS
 _libc = ctypes.CDLL(None, use_errno=True)
+_MOST_ARGUMENTS = 6
+
+
+def _function() -> Any:
+    """syscall(2); bytes and ctypes objects are passed by their address."""
+    function = _libc.syscall
+    function.restype = ctypes.c_long
+    function.argtypes = [ctypes.c_long] + [ctypes.c_void_p] * _MOST_ARGUMENTS
+    return function
+
+
+_syscall = _function()
 
 
 def number(name: str) -> int | None:
@@ -122,20 +137,20 @@ def number(name: str) -> int | None:
     return _NUMBERS[name][_COLUMNS[MACHINE]]
 
 
-def call(name: str, *arguments: int | ctypes.Array[ctypes.c_char] | None) -> int:
-    """Make a system call by its name; OSError when it fails."""
-    plain = [ctypes.c_long(one) if isinstance(one, int) else one for one in arguments]
-    result: int = _libc.syscall(ctypes.c_long(number(name) or -1), *plain)
+def call(name: str, *arguments: Any) -> int:
+    """Make a system call by its name, with numbers, None, bytes or what `ctypes.byref` gives.
+
+    Raises:
+        OSError: it failed.
+    """
+    none = (0,) * (_MOST_ARGUMENTS - len(arguments))
+    result: int = _syscall(number(name) or -1, *arguments, *none)
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, f"{name}: {os.strerror(code)}")
     return result
 
 
-def prctl(option: int, value: int | ctypes.c_int | ctypes.Array[ctypes.c_char]) -> None:
+def prctl(option: int, value: Any) -> None:
     """Set or read an attribute of this process (its manual page names them); OSError when it fails."""
-    second = ctypes.c_ulong(value) if isinstance(value, int) else ctypes.byref(value)
-    zero = ctypes.c_ulong(0)
-    if _libc.prctl(ctypes.c_int(option), second, zero, zero, zero):
-        code = ctypes.get_errno()
-        raise OSError(code, f"prctl {option}: {os.strerror(code)}")
+    call("prctl", option, value)

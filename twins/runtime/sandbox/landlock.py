@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import struct
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from twins.runtime.sandbox import kernel
@@ -91,9 +89,11 @@ def apply(directory: Path, ports: Sequence[int] | None) -> int:
         _allow_path(ruleset, os.fspath(directory), _OWN & rights)
         _allow_path(ruleset, os.devnull, (_READ_FILE | _WRITE_FILE) & rights)
         for path, wanted in _READABLE:
-            # What this user cannot open needs no permission.
-            with suppress(FileNotFoundError, PermissionError):
+            try:
                 _allow_path(ruleset, path, wanted)
+            except (FileNotFoundError, PermissionError):
+                # What this user cannot open needs no permission.
+                continue
         for port in ports or () if tcp else ():
             _allow(ruleset, _RULE_PORT, struct.pack("<QQ", _CONNECT_TCP, port))
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
@@ -106,7 +106,7 @@ def apply(directory: Path, ports: Sequence[int] | None) -> int:
 def _create(rights: int, tcp: int, scope: int, known: int) -> int:
     words = [rights, tcp, scope][: 1 + (known >= TCP_VERSION) + (known >= SCOPE_VERSION)]
     data = struct.pack(f"<{len(words)}Q", *words)
-    return kernel.call("landlock_create_ruleset", ctypes.create_string_buffer(data, len(data)), len(data), 0)
+    return kernel.call("landlock_create_ruleset", data, len(data), 0)
 
 
 def _allow_path(ruleset: int, path: str, rights: int) -> None:
@@ -118,4 +118,4 @@ def _allow_path(ruleset: int, path: str, rights: int) -> None:
 
 
 def _allow(ruleset: int, kind: int, rule: bytes) -> None:
-    kernel.call("landlock_add_rule", ruleset, kind, ctypes.create_string_buffer(rule, len(rule)), 0)
+    kernel.call("landlock_add_rule", ruleset, kind, rule, 0)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from twins.runtime.sandbox import kernel
 
 _SET_MODE_FILTER = 1
+_MODE_FILTER = 2
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32 = 0x40000000
 _LOAD, _AND, _RETURN = 0x20, 0x54, 0x06
@@ -49,9 +50,14 @@ def apply() -> None:
     Needs no_new_privs, or root.
     """
     data = _TEMPLATE.replace(struct.pack("<I", _SOME_PROCESS), struct.pack("<I", os.getpid()))
-    steps = ctypes.create_string_buffer(data, len(data))
+    steps = _Steps.from_buffer_copy(data)
     head = struct.pack("<HxxxxxxQ", len(data) // _STEP.size, ctypes.addressof(steps))
-    kernel.call("seccomp", _SET_MODE_FILTER, 0, ctypes.create_string_buffer(head, len(head)))
+    kernel.call("seccomp", _SET_MODE_FILTER, 0, head)
+
+
+def in_force() -> bool:
+    """Are this process's system calls filtered, by whomever?"""
+    return kernel.SUPPORTED and kernel.call("prctl", kernel.PR_GET_SECCOMP) == _MODE_FILTER
 
 
 def _program() -> list[_Step]:
@@ -128,3 +134,4 @@ def _assembled(program: Sequence[_Step]) -> bytes:
 
 
 _TEMPLATE = _assembled(_program()) if kernel.SUPPORTED else b""
+_Steps = ctypes.c_char * len(_TEMPLATE)

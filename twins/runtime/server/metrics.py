@@ -7,6 +7,7 @@ from pathlib import Path
 
 from twins.runtime.metrics import family, histogram
 from twins.runtime.rights import SLICES
+from twins.runtime.sandbox.seccomp import in_force
 from twins.runtime.server.keys import require, twin_of
 from twins.runtime.server.wire import Answer, Request
 from twins.runtime.slices import table_of
@@ -42,6 +43,7 @@ def _families(twin: Twin) -> list[str]:
         family("mycelium_slice_objects", "gauge", "Objects.", [(name, rows) for name, rows, _ in sizes]),
         family("mycelium_slice_bytes", "gauge", "Their bytes.", [(name, size) for name, _, size in sizes]),
         family("mycelium_tokens_total", "counter", "Tokens known, or verified anew.", tokens),
+        family("mycelium_sandboxed", "gauge", "Whether system calls are filtered.", [({}, int(in_force()))]),
         family("process_resident_memory_bytes", "gauge", "Resident memory.", [({}, _resident())]),
     ]
 

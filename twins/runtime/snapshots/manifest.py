@@ -8,6 +8,7 @@ rest.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ from twins.runtime import codec, files
 from twins.runtime.tokens import decode_x
 
 NAME_DIGITS = 20
+_NAME = re.compile(rf"[0-9]{{{NAME_DIGITS}}}\.json")
 NONCE_BYTES = 12
 
 
@@ -68,7 +70,8 @@ def path_of(directory: Path, seq: int) -> Path:
 
 def paths(directory: Path) -> list[Path]:
     """The manifests there are, the newest first."""
-    return sorted(directory.glob("[0-9]" * NAME_DIGITS + ".json"), reverse=True)
+    found = files.listed(directory, suffix=".json")
+    return sorted((path for path in found if _NAME.fullmatch(path.name)), reverse=True)
 
 
 def write(directory: Path, manifest: Manifest, sealing: bytes, signing: bytes) -> Path:

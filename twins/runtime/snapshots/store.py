@@ -59,7 +59,7 @@ class Saved(NamedTuple):
 
 def log_bytes(directory: Path) -> int:
     """How long a twin's log is."""
-    return sum(path.stat().st_size for path in (directory / "log").glob("*.mlog"))
+    return sum(path.stat().st_size for path in files.listed(directory / "log", suffix=".mlog"))
 
 
 class SnapshotStore:
