@@ -58,6 +58,7 @@ class Request:
 
     def __init__(self, method: str, target: str, headers: dict[str, str], body: bytes) -> None:
         self.method = method
+        self.target = target
         self.headers = headers
         self.body = body
         if not target.startswith("/"):

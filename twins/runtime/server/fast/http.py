@@ -6,7 +6,6 @@ import asyncio
 import re
 import select
 from collections import deque
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from httptools import (
@@ -18,7 +17,9 @@ from httptools import (
 
 from twins.runtime.problems import Problem
 from twins.runtime.server.fast.exchange import Exchange, head_of
-from twins.runtime.server.fast.message import Message, headers_too_large
+from twins.runtime.server.fast.message import Message, headers_too_large, no_method, unreadable
+from twins.runtime.server.fast.phase import BODY, HEAD, IDLE, OVER, WORK
+from twins.runtime.server.fast.repeat import Repeat, learn
 from twins.runtime.server.fast.streaming import Streaming
 from twins.runtime.server.fast.websocket import hand_over
 from twins.runtime.server.responses import refusal
@@ -29,20 +30,9 @@ if TYPE_CHECKING:
 
 METHOD = re.compile(rb"\s*[A-Z-]{1,20} /")
 FRESH_SECONDS = 2.0
+# A client whose heads are all different is not watched for ever.
+LESSONS = 8
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Phase(Enum):
-    """Where a connection is; each has its own limit of time."""
-
-    HEAD = "head"
-    BODY = "body"
-    WORK = "work"
-    IDLE = "idle"
-    OVER = "over"
-
-
-HEAD, BODY, WORK, IDLE, OVER = Phase
 
 
 class Http(asyncio.Protocol):
@@ -57,6 +47,10 @@ class Http(asyncio.Protocol):
         self._streaming: Streaming | None = None
         self._upgrading: Request | None = None
         self._deaf = False
+        self._repeat: Repeat | None = None
+        self._lessons = LESSONS
+        self._read = 0
+        self._whole: Request | None = None
         self._waited = 0
         self._stuck = 0.0
         self.phase = HEAD
@@ -98,17 +92,31 @@ class Http(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
+        between = self.phase is IDLE or self.phase is WORK
+        if between and self._repeat is not None:
+            request = self._repeat.request(data)
+            if request is not None:
+                self.phase = WORK
+                self._handle(request, keep=True)
+                return
+        self._parse(data)
+        if between and self._lessons and self._read == 1 and self._whole is not None:
+            self._lessons -= 1
+            self._repeat = learn(data, self._whole)
+
+    def _parse(self, data: bytes) -> None:
         message = self._message if self.phase is HEAD else None
+        self._read, self._whole = 0, None
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
             self._upgrade(data[upgrade.args[0] :])
             return
         except HttpParserInvalidMethodError:
-            self._refuse(_no_method() if METHOD.match(data) else _unreadable())
+            self._refuse(no_method() if METHOD.match(data) else unreadable())
             return
         except HttpParserError:
-            self._refuse(self._message.problem or _unreadable())
+            self._refuse(self._message.problem or unreadable())
             return
         if self._message.problem is not None:
             self._refuse(self._message.problem)
@@ -119,6 +127,7 @@ class Http(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self.phase, self.since, self._head_bytes = HEAD, self._wire.now, 0
+        self._read += 1
         if self._message.target:
             self._message = Message(self._wire.limits)
 
@@ -152,6 +161,10 @@ class Http(asyncio.Protocol):
             return
         keep = self._parser.should_keep_alive() and not upgrading
         self._deaf = not keep
+        self._whole = request if keep else None
+        self._handle(request, keep=keep)
+
+    def _handle(self, request: Request, *, keep: bool) -> None:
         exchange = Exchange(self.flush, keep, request.method == "HEAD")
         self._exchanges.append(exchange)
         self._wire.application.handle(request, exchange)
@@ -279,11 +292,3 @@ class Http(asyncio.Protocol):
 
     def abort(self) -> None:
         self.transport.abort()
-
-
-def _unreadable() -> Problem:
-    return Problem(400, "bad-request", "This is not an HTTP request that can be read.")
-
-
-def _no_method() -> Problem:
-    return Problem(405, "method-not-allowed", "Use GET, HEAD or POST.", headers={"Allow": "GET, HEAD, POST"})

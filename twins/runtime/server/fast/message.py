@@ -73,5 +73,15 @@ def headers_too_large(limits: Limits) -> Problem:
     return Problem(431, "too-large", text)
 
 
+def unreadable() -> Problem:
+    """The refusal of bytes that are no request."""
+    return Problem(400, "bad-request", "This is not an HTTP request that can be read.")
+
+
+def no_method() -> Problem:
+    """The refusal of a method that nothing here has."""
+    return Problem(405, "method-not-allowed", "Use GET, HEAD or POST.", headers={"Allow": "GET, HEAD, POST"})
+
+
 def _body_too_large(limits: Limits) -> Problem:
     return Problem(413, "too-large", f"A body holds at most {limits.body_bytes:,} bytes.")
