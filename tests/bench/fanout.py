@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.bench import dispatch
 from tests.bench.peers import durable_redis
 from tests.bench.served import Served, served
 from tests.bench.sheet import Goal, Sheet
@@ -22,10 +23,12 @@ SECONDS = 3
 MARKER = "x" * 120
 PAYLOAD = json.dumps(BODY)
 TWIN, KEYED = "twin to {} subscribers", "twin, keyed to 1 % of {} subscribers"
+DISPATCH = "a commit's way to its subscriptions among 10,000 filters (dispatch only)"
 CHANNELS, REDIS = "Channels + Daphne to {} subscribers", "Redis PUBLISH to {} subscribers"
 GOALS = [
     Goal(TWIN.format(100), CHANNELS.format(100), at_least=20),
     Goal(TWIN.format(1000), REDIS.format(1000), at_least=0.8),
+    Goal(DISPATCH, "", at_most=5),
 ]
 
 
@@ -37,6 +40,7 @@ def run(sheet: Sheet, folder: Path, runs: int) -> None:
         durable_redis(len(PAYLOAD)) as redis,
     ):
         for _ in range(runs):
+            sheet.add(DISPATCH, "us", dispatch.microseconds())
             for count in (100, 1000):
                 _twin(sheet, twin, count, TWIN, {}, reach=count)
                 _twin(sheet, twin, count, KEYED, {"state": "key-%d"}, reach=count // 100)

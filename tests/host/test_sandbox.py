@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -125,8 +124,7 @@ def test_a_whole_life_in_the_sandbox_loads_no_code(machine: Machine) -> None:
         for path in ("/v1/log", "/v1/verify", "/v1/grants", "/v1/people", "/v1/senses", "/v1/slices"):
             assert twin.get(path)
         twin.call("rotate_key", {})
-        with ThreadPoolExecutor(8) as callers:
-            list(callers.map(lambda n: machine.put("acme", f"nail{n}"), range(64)))
+        machine.put_at_once("acme", [f"nail{n}" for n in range(64)])
         assert twin.call("way_to_disk", {}).result == "AioDisk"
         machine.client.sleep("acme")
     assert (machine.folder("acme") / "imports").read_text().splitlines() == []

@@ -208,3 +208,11 @@ def test_the_log_is_filtered_and_paged_in_both_directions(twin: Machine) -> None
     late = twin.mine.get("/v1/log", {"since": own[3]["time"]})["records"]
     assert [record["seq"] for record in late][-2:] == [6, 7]
     assert twin.mine.get("/v1/log", {"until": "2001-01-01T00:00:00Z"})["records"] == []
+
+
+def test_a_past_that_has_not_come_yet_is_refused_and_the_log_may_be_read_from_zero(standing: Machine) -> None:
+    standing.mine.call("put", PUT)
+    token = standing.owner.token(standing.id)
+    status, answer = raw(standing, "/v1/slices/catalogue/objects/a?at=999999", token)
+    assert (status, b"last record" in answer) == (400, True)
+    assert raw(standing, "/v1/log?from=0&limit=2", token) == raw(standing, "/v1/log?from=1&limit=2", token)

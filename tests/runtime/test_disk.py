@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.runtime.logs import Open, make
+from twins.runtime.log.disk import Pace
 
 EXIT_IO_ERROR = 74
 WAYS = [("aio", "uvloop"), ("aio", "asyncio"), ("thread", "uvloop"), ("thread", "asyncio")]
@@ -101,3 +102,15 @@ def test_a_full_disk_ends_the_process_and_loses_nothing_acknowledged(small_disk:
     opened = Open(small_disk)
     assert opened.log.damage is None
     assert opened.log.seq >= told[-1] > 100
+
+
+def test_a_disk_is_quick_while_it_is_slow_only_now_and_then_and_slow_until_it_was_quick_again() -> None:
+    pace = Pace()
+    for number in range(100):
+        pace.note(0.004 if number % 4 == 0 else 0.0001)
+        assert pace.is_quick
+    for _ in range(4):
+        pace.note(0.003)
+    assert not pace.is_quick
+    pace.note(0.0001)
+    assert pace.is_quick

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import subprocess
 import sys
 from typing import Any
@@ -13,11 +14,7 @@ import pytest
 from tests.runtime.served import Served, answers, on_uvloop, request, served, until
 
 pytestmark = pytest.mark.parametrize("wire", ["fast", "aiohttp"])
-
-
 GET = request("GET", "/healthz")
-
-
 LAST = request("GET", "/healthz", Connection="close")
 
 
@@ -217,3 +214,35 @@ async def test_the_second_library_is_imported_only_when_asked_for(wire: str) -> 
         async with served(wire) as twin, twin.live() as ws:
             await ws.send_json({"type": "subscribe", "id": "x", "slice": "catalogue"})
             assert (await until(ws, "applied"))[-1]["id"] == "x"
+
+
+@on_uvloop
+async def test_a_request_sent_again_with_another_body_is_that_other_request_however_it_is_cut(
+    wire: str,
+) -> None:
+    async with served(wire) as twin:
+        token, dice = f"Bearer {twin.token}", random.Random(4)
+        tokens = [token, token, token, f"{token}x"]
+        reader, writer = await asyncio.open_unix_connection(str(twin.machine.socket))
+        waiting: list[tuple[int, int]] = []
+        for number in range(150):
+            body = json.dumps({"slice": "catalogue", "id": f"o{number:03}", "body": {}}).encode()
+            chosen = dice.choice(tokens)
+            if dice.random() < 0.2:
+                # A body that ends as a head does, and as long as the others.
+                body = b"\r\n\r\n".rjust(len(body))
+            good = chosen == token and body.strip()
+            sent = request("POST", "/v1/call/put", body, Authorization=chosen)
+            waiting.append((number, 200 if good else 401 if chosen != token else 400))
+            cut = dice.choice([0, 0, 0, 1, len(sent) - len(body), len(sent) - 3])
+            for piece in (sent[:cut], sent[cut:]):
+                writer.write(piece)
+                await asyncio.sleep(0.0005 if cut else 0)
+            if dice.random() < 0.7:
+                await asyncio.sleep(0.001)
+        writer.write(LAST)
+        found = answers(await reader.read())
+        writer.close()
+        assert [status for status, _, _ in found[:-1]] == [status for _, status in waiting]
+        held = set(await twin.objects())
+        assert held == {f"o{number:03}" for number, status in waiting if status == 200}

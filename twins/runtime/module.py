@@ -32,7 +32,7 @@ class ModuleMissing(Exception):
     """The named module cannot be loaded."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Context:
     """All that a reducer knows of the world; it asks nothing else, so that its record explains it.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
@@ -135,8 +135,12 @@ class State:
     def apply(self, effects: Sequence[Effect], seq: int) -> list[Change]:
         """Make the changes of record `seq`, tell the observers and return what changed."""
         changes = [self._set(table, key, value, seq) for table, key, value in effects]
-        watched = {_watched(change.table): None for change in changes}
-        for observe in {one: None for name in watched for one in self._watching.get(name, ())}:
+        if len(changes) == 1:
+            observers: Iterable[Observer] = self._watching.get(_watched(changes[0].table), ())
+        else:
+            watched = {_watched(change.table): None for change in changes}
+            observers = {one: None for name in watched for one in self._watching.get(name, ())}
+        for observe in observers:
             observe(changes)
         return changes
 
@@ -160,10 +164,11 @@ class State:
         table = self._tables.get(name)
         if table is None:
             table = self._tables[name] = _table(name, {}, 0)
+        rows, bytes_ = len(table.rows), table.bytes
         before = table.delete(key, seq) if value is None else table.put(key, value)
         if name.startswith(OBJECTS):
-            self._object_rows += (value is not None) - (before is not None)
-            self._object_bytes += _length(key, value) - _length(key, before)
+            self._object_rows += len(table.rows) - rows
+            self._object_bytes += table.bytes - bytes_
         return Change(name, key, before, value)
 
     def digest(self) -> str:

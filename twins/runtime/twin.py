@@ -225,15 +225,9 @@ class Twin:
         return Answer(seq, result)
 
     def _context(self, caller: Caller, prepared: dict[str, str]) -> Context:
+        log, tx = self.log, Transaction(self.state)
         return Context(
-            now=self.log.now(),
-            caller=caller,
-            seq=self.log.seq + 1,
-            seed=self._seeds().hex(),
-            twin=self.id,
-            tx=Transaction(self.state),
-            rights=self.rights,
-            prepared=prepared,
+            log.now(), caller, log.seq + 1, self._seeds().hex(), self.id, tx, self.rights, prepared
         )
 
     def _advance(self, durable: int) -> None:

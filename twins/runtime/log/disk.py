@@ -15,6 +15,8 @@ from typing import Protocol
 
 from twins.runtime.log.aio import Aio, AioUnavailable
 
+QUICK_SECONDS = 0.0005
+MOST_CREDIT = 8
 Done = Callable[[OSError | None], None]
 
 
@@ -45,6 +47,27 @@ def write_now(fd: int, data: bytes, offset: int) -> None:
     written = os.pwrite(fd, data, offset)
     if written != len(data):
         raise OSError(0, f"only {written} of {len(data)} bytes were written")
+
+
+class Pace:
+    """Whether a write in the loop would keep nobody waiting.
+
+    One write beside the loop takes longer than its disk when the loop is busy, and a busy loop must not wait
+    either. A quick disk may be slow now and then, as others write to it too; one that is slow more often than
+    every third time is not quick.
+    """
+
+    def __init__(self) -> None:
+        self._credit = MOST_CREDIT
+
+    @property
+    def is_quick(self) -> bool:
+        return self._credit > 0
+
+    def note(self, seconds: float) -> None:
+        """A write took so long, from its beginning until the loop knew of its end."""
+        step = 1 if seconds < QUICK_SECONDS else -2
+        self._credit = min(max(self._credit + step, 0), MOST_CREDIT)
 
 
 class PlainDisk:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from twins.runtime.log import segments
-from twins.runtime.log.disk import Disk, write_now
+from twins.runtime.log.disk import Disk, Pace, write_now
 from twins.runtime.log.epoch import Fence
 from twins.runtime.log.frame import close as close_frame
 from twins.runtime.log.record import Record, encode
@@ -22,8 +22,8 @@ from twins.runtime.log.seal import Seal
 from twins.runtime.problems import Problem
 
 EXIT_IO_ERROR = 74
-# A single waiting caller is answered soonest by a write in the loop, as long as the disk is quick.
-QUICK_SECONDS = 0.0005
+# Few waiting callers are answered soonest by a write in the loop, as long as the disk is quick.
+FEW = 8
 Callback = Callable[[Problem | None], None]
 OnDurable = Callable[[int, list[bytes]], None]
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Writer:
         self._busy = False
         self._waiting: deque[tuple[int, Callback]] = deque()
         self._refusal: Problem | None = None
-        self._quick = True
+        self._pace = Pace()
         self._began = 0.0
 
     def append(self, record: Record) -> None:
@@ -134,15 +134,16 @@ class Writer:
             data = self._close_frames()
             self._room.make(self._end + len(data))
             self._began = time.monotonic()
-            if self._sealed == self.durable + 1 and self._quick:
+            now = self._pace.is_quick and self._sealed - self.durable <= FEW
+            if now:
                 write_now(self._fd, data, self._end)
-                self._loop.call_soon(self._written, None)
-                self._note_speed()
             else:
                 self._disk.write(self._fd, data, self._end, self._written)
         except OSError as error:
             _stop(error)
         self._end += len(data)
+        if now:
+            self._written(None)
 
     def _close_frames(self) -> bytes:
         """The frames of what has gathered."""
@@ -157,9 +158,6 @@ class Writer:
         self._sealed, self._head = seq, head
         return b"".join(frames)
 
-    def _note_speed(self) -> None:
-        self._quick = time.monotonic() - self._began < QUICK_SECONDS
-
     def _roll(self) -> None:
         """Begin a new segment."""
         self._header = segments.Header(self._header.twin, self._fence.epoch, self._sealed + 1, self._head)
@@ -172,8 +170,7 @@ class Writer:
     def _written(self, failed: OSError | None) -> None:
         if failed is not None:
             _stop(failed)
-        if not self._quick:
-            self._note_speed()
+        self._pace.note(time.monotonic() - self._began)
         self.durable, self.head, hashes = self._sealed, self._head, self._hashes
         self.durable_end = (self._header.first, self._end)
         self._hashes = []
@@ -185,7 +182,8 @@ class Writer:
         while waiting and waiting[0][0] <= self.durable:
             _call(waiting.popleft()[1], None)
         if self._gathering:
-            self._send()
+            # After the requests that have come meanwhile, so that these are in the same write.
+            self._loop.call_soon(self._send)
         else:
             self._busy = False
 

@@ -1,4 +1,4 @@
-"""Filter: conditions compiled into one function over the bytes of a body."""
+"""Filter: conditions compiled into one function over the bytes of a row."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class Filter:
         declaration: what they were compiled against.
         equality: a path and the one value that it must have, if there is such a condition; the rest of the
             conditions must hold besides.
+        holds: whether the filter wants the object of this row; soonest where most are wanted.
     """
 
     def __init__(self, text: str, conditions: AllOf, declaration: Declaration) -> None:
@@ -47,17 +48,12 @@ class Filter:
         self.declaration = declaration
         self.equality = next(_equalities(conditions), None)
         fields = Fields(_paths(conditions))
-        self._of_row, self._of_body = fields.of_row, fields.of_body
-        self._test = _test(conditions, fields)
+        self.holds: Callable[[bytes], bool] = _whole(conditions, fields)
         self._fragment = max(_fragments(conditions), key=len, default=b"")
 
-    def matches(self, body: bytes) -> bool:
-        """Whether the filter wants the body of this canonical JSON."""
-        return self._fragment in body and self._test(self._of_body(body))
-
     def matches_row(self, value: bytes) -> bool:
-        """Whether the filter wants the object of this row."""
-        return self._fragment in value and self._test(self._of_row(value))
+        """As `holds`; soonest where few objects are wanted."""
+        return self._fragment in value and self.holds(value)
 
 
 def parse(text: str, declaration: Declaration) -> Filter:
@@ -137,26 +133,42 @@ def _fragments(conditions: AllOf) -> Iterator[bytes]:
             yield codec.encode({name: leaf.text})[1:-2]
 
 
+def _whole(conditions: AllOf, fields: Fields) -> Callable[[bytes], bool]:
+    """The function over the bytes of a row; one equality, the most frequent filter, in one frame."""
+    of_row = fields.of_row
+    match conditions.nodes:
+        case (Equals(path, (wanted,)),):
+            get, kind = fields.getter(path), type(wanted)
+
+            def equals(value: bytes) -> bool:
+                found: object = get(of_row(value))
+                return found == wanted and type(found) is kind
+
+            return equals
+    test = _test(conditions, fields)
+    return lambda value: test(of_row(value))
+
+
 def _test(node: Node, fields: Fields) -> Test:
-    """The function that says of a body's members whether the condition holds."""
+    """The function that says of a row's members whether the condition holds."""
     match node:
         case AllOf(nodes):
             return _all([_test(inner, fields) for inner in nodes])
         case AnyOf(nodes):
             tests = [_test(inner, fields) for inner in nodes]
-            return lambda body: any(test(body) for test in tests)
+            return lambda row: any(test(row) for test in tests)
         case Not(inner):
             negated = _test(inner, fields)
-            return lambda body: not negated(body)
+            return lambda row: not negated(row)
         case _:
             get, holds = fields.getter(node.path), _holds(node)
-            return lambda body: holds(get(body))
+            return lambda row: holds(get(row))
 
 
 def _all(tests: list[Test]) -> Test:
     if len(tests) == 1:
         return tests[0]
-    return lambda body: all(test(body) for test in tests)
+    return lambda row: all(test(row) for test in tests)
 
 
 def _holds(leaf: Leaf) -> Test:

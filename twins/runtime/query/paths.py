@@ -23,11 +23,10 @@ def is_path(text: str) -> bool:
 
 
 class Fields:
-    """Reads some members of a body and skips the others without building them.
+    """Reads some members of an object's body and skips the others without building them.
 
     Attributes:
         of_row: what the getters take, from an object's row.
-        of_body: the same from its body.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
@@ -38,21 +37,17 @@ class Fields:
         body = msgspec.defstruct("Body", members, rename=renamed)
         row = msgspec.defstruct("Row", [("body", body)])
         self._names = names
-        self._row = msgspec.json.Decoder(row)
-        self.of_body: Callable[[bytes], Any] = msgspec.json.Decoder(body).decode
-
-    def of_row(self, value: bytes) -> Any:
-        return self._row.decode(value).body  # type: ignore[attr-defined] # made above
+        self.of_row: Callable[[bytes], Any] = msgspec.json.Decoder(row).decode
 
     def getter(self, path: str) -> Getter:
         """The function that gives the member's value, or MISSING."""
         top, *inner = path.split(".")
-        first = attrgetter(self._names[top])
+        first = attrgetter(f"body.{self._names[top]}")
         if not inner:
             return first
 
-        def get(body: Any) -> Any:
-            value = first(body)
+        def get(row: Any) -> Any:
+            value = first(row)
             for name in inner:
                 if type(value) is not dict:
                     return MISSING

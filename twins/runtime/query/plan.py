@@ -65,6 +65,8 @@ def _slice(index: RangeIndex, reach: Span) -> Candidates:
 
 
 def _sum(parts: list[Collection[str]]) -> Candidates:
+    if len(parts) == 1:
+        return Candidates(len(parts[0]), lambda: parts[0])
     return Candidates(sum(map(len, parts)), lambda: set().union(*parts))
 
 

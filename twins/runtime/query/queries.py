@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from twins.runtime.problems import Problem
@@ -63,10 +63,9 @@ class Queries:
         way = self._way(slice_, filter_, order)
         rows: list[Row] = []
         held = self._state.rows(table_of(slice_))
-        # What has no conditions wants every object, and looks at none.
-        matches = filter_.matches_row if filter_.conditions.nodes else None
+        ids, matches = self._source(slice_, filter_, way, after)
         budget = filter_.declaration.budget
-        for looked, id_ in enumerate(self._source(slice_, filter_, way, after)):
+        for looked, id_ in enumerate(ids):
             # A caller who sees only some objects is not told of a next page that holds none of them.
             if len(rows) == limit and sees is None:
                 return Page(rows, way.cursor(rows[-1][0]))
@@ -81,15 +80,19 @@ class Queries:
                 rows.append((id_, value))
         return Page(rows, None)
 
-    def _source(self, slice_: str, filter_: Filter, way: Way, after: str) -> Iterable[str]:
-        """The ids to look at, in order."""
-        if filter_.conditions.nodes and filter_.declaration.indexes:
+    def _source(
+        self, slice_: str, filter_: Filter, way: Way, after: str
+    ) -> tuple[Iterable[str], Callable[[bytes], bool] | None]:
+        """The ids to look at, in order, and what to look at their rows with."""
+        if not filter_.conditions.nodes:
+            return way.walk(after), None
+        if filter_.declaration.indexes:
             found = plan.candidates(filter_.conditions, self._indexes_of(slice_))
             if found is not None and found.most * WORTH < way.count():
                 if found.most > filter_.declaration.budget:
                     raise self._too_wide(slice_, filter_)
-                return way.sort(found.ids(), after)
-        return way.walk(after)
+                return way.sort(found.ids(), after), filter_.holds
+        return way.walk(after), filter_.matches_row
 
     def _way(self, slice_: str, filter_: Filter, order: str) -> Way:
         reverse, path = order.startswith("-"), order.removeprefix("-")

@@ -37,13 +37,13 @@ def require(request: Request, relation: str) -> Caller:
     return caller
 
 
-def number(request: Request, name: str, default: int, most: int) -> int:
-    """A whole number of the query, 1 to `most`.
+def number(request: Request, name: str, default: int, most: int, least: int = 1) -> int:
+    """A whole number of the query, `least` to `most`.
 
     Raises:
         Problem: 400, naming the parameter.
     """
     text = request.query.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 19 and 1 <= int(text) <= most):
-        raise Problem(400, "bad-request", f"`{name}` must be a whole number from 1 to {most}.")
+    if not (text.isascii() and text.isdigit() and len(text) < 19 and least <= int(text) <= most):
+        raise Problem(400, "bad-request", f"`{name}` must be a whole number from {least} to {most}.")
     return int(text)

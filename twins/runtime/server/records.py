@@ -36,7 +36,7 @@ def _query(request: Request) -> Query:
         raise Problem(400, "bad-request", "`order` must be asc or desc.")
     newest = order == "desc"
     return Query(
-        start=number(request, "from", LAST if newest else 1, LAST),
+        start=number(request, "from", LAST if newest else 1, LAST, least=0),
         limit=number(request, "limit", DEFAULT_LIMIT, LARGEST_LIMIT),
         caller=request.query.get("caller", ""),
         since=_instant(request, "since"),

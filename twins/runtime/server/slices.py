@@ -66,6 +66,9 @@ async def one(request: Request) -> Answer:
     past = "at" in request.query
     _require(twin, caller, "object", args, past=past)
     at = number(request, "at", LAST, LAST)
+    if past and at > twin.log.seq:
+        # What is there now may be changed by the record that is asked for.
+        raise Problem(400, "bad-request", f"`at` is at most {twin.log.seq}, the last record.")
     value = twin.state.raw(slices.table_of(name), id_)
     await _settle(twin, caller, "object", args)
     if past and at < twin.log.seq and (value is None or slices.seq_of(value) > at):

@@ -32,3 +32,13 @@ class Exchange:
     def __call__(self, answer: Answer | Stream) -> None:
         self.answer = answer
         self._flush()
+
+
+def whole(answer: Answer, date: bytes, *, keep: bool, bare: bool) -> bytes:
+    """A whole answer as it goes over the wire; a `bare` one has the length of its body and not the body."""
+    head = head_of(answer.status, answer.content_type)
+    more = b"" if keep else b"Connection: close\r\n"
+    for name, value in answer.headers.items():
+        more += f"{name}: {value}\r\n".encode("latin-1")
+    body = b"" if bare else answer.body
+    return b"%b%b%bContent-Length: %d\r\n\r\n%b" % (head, date, more, len(answer.body), body)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import select
 from collections import deque
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from httptools import (
@@ -17,8 +15,10 @@ from httptools import (
 )
 
 from twins.runtime.problems import Problem
-from twins.runtime.server.fast.exchange import Exchange, head_of
-from twins.runtime.server.fast.message import Message, headers_too_large, no_method, unreadable
+from twins.runtime.server.fast.exchange import Exchange, head_of, whole
+from twins.runtime.server.fast.message import Message, headers_too_large, odd_method, unreadable
+from twins.runtime.server.fast.phase import BODY, HEAD, IDLE, OVER, WORK
+from twins.runtime.server.fast.repeat import Repeat, learn
 from twins.runtime.server.fast.streaming import Streaming
 from twins.runtime.server.fast.websocket import hand_over
 from twins.runtime.server.responses import refusal
@@ -28,22 +28,10 @@ from twins.runtime.server.wire import Answer, Request, Stream, crowded
 if TYPE_CHECKING:
     from twins.runtime.server.fast.wire import FastWire
 
-METHOD = re.compile(rb"\s*[A-Z-]{1,20} /")
 FRESH_SECONDS = 2.0
+# A client whose heads are all different is not watched for ever.
+LESSONS = 8
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Phase(Enum):
-    """Where a connection is; each has its own limit of time."""
-
-    HEAD = "head"
-    BODY = "body"
-    WORK = "work"
-    IDLE = "idle"
-    OVER = "over"
-
-
-HEAD, BODY, WORK, IDLE, OVER = Phase
 
 
 class Http(asyncio.Protocol):
@@ -58,6 +46,10 @@ class Http(asyncio.Protocol):
         self._streaming: Streaming | None = None
         self._upgrading: Request | None = None
         self._deaf = False
+        self._repeat: Repeat | None = None
+        self._lessons = LESSONS
+        self._read = 0
+        self._whole: Request | None = None
         self._waited = 0
         self._stuck = 0.0
         self.phase = HEAD
@@ -97,14 +89,28 @@ class Http(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
+        between = self.phase is IDLE or self.phase is WORK
+        if between and self._repeat is not None:
+            request = self._repeat.request(data)
+            if request is not None:
+                self.phase = WORK
+                self._handle(request, keep=True)
+                return
+        self._parse(data)
+        if between and self._lessons and self._read == 1 and self._whole is not None:
+            self._lessons -= 1
+            self._repeat = learn(data, self._whole)
+
+    def _parse(self, data: bytes) -> None:
         message = self._message if self.phase is HEAD else None
+        self._read, self._whole = 0, None
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
             self._upgrade(data[upgrade.args[0] :])
             return
         except HttpParserInvalidMethodError:
-            self._refuse(no_method() if METHOD.match(data) else unreadable())
+            self._refuse(odd_method(data))
             return
         except HttpParserError:
             self._refuse(self._message.problem or unreadable())
@@ -118,6 +124,7 @@ class Http(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self.phase, self.since, self._head_bytes = HEAD, self._wire.now, 0
+        self._read += 1
         if self._message.target:
             self._message = Message(self._wire.limits)
 
@@ -171,6 +178,10 @@ class Http(asyncio.Protocol):
             return
         keep = self._parser.should_keep_alive()
         self._deaf = not keep
+        self._whole = request if keep else None
+        self._handle(request, keep=keep)
+
+    def _handle(self, request: Request, *, keep: bool) -> None:
         exchange = Exchange(self.flush, keep, request.method == "HEAD")
         self._exchanges.append(exchange)
         self._wire.application.handle(request, exchange)
@@ -209,22 +220,11 @@ class Http(asyncio.Protocol):
                 self._begin(answer, exchange.bare)
                 return
             keep = exchange.keep and not self._wire.ending
-            self._write(answer, keep, exchange.bare)
+            self.transport.write(whole(answer, self._wire.date, keep=keep, bare=exchange.bare))
             if not keep:
                 self._finish()
             elif not exchanges and self.phase is WORK:
                 self.phase, self.since = IDLE, self._wire.now
-
-    def _write(self, answer: Answer, keep: bool, bare: bool) -> None:
-        head = head_of(answer.status, answer.content_type)
-        more = b"" if keep else b"Connection: close\r\n"
-        for name, value in answer.headers.items():
-            more += f"{name}: {value}\r\n".encode("latin-1")
-        body = b"" if bare else answer.body
-        length = len(answer.body)
-        self.transport.write(
-            b"%b%b%bContent-Length: %d\r\n\r\n%b" % (head, self._wire.date, more, length, body)
-        )
 
     def _begin(self, stream: Stream, bare: bool) -> None:
         chunked = self._parser.get_http_version() == "1.1"

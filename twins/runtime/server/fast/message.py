@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from httptools import HttpRequestParser
@@ -11,6 +12,7 @@ from twins.runtime.server.wire import Limits, Request
 
 LONGEST_TARGET = 8 * 1024
 VERSIONS = ("1.0", "1.1")
+METHOD = re.compile(rb"\s*[A-Z-]{1,20} /")
 
 
 @lru_cache(512)
@@ -102,14 +104,15 @@ def headers_too_large(limits: Limits) -> Problem:
 
 
 def unreadable() -> Problem:
-    """The refusal of what is no HTTP."""
+    """The refusal of bytes that are no request."""
     return Problem(400, "bad-request", "This is not an HTTP request that can be read.")
 
 
-def no_method() -> Problem:
-    """The refusal of a method that is not known."""
-    allowed = "GET, HEAD, POST"
-    return Problem(405, "method-not-allowed", "Use GET, HEAD or POST.", headers={"Allow": allowed})
+def odd_method(data: bytes) -> Problem:
+    """The refusal of data whose first word the parser takes for no method."""
+    if METHOD.match(data) is None:
+        return unreadable()
+    return Problem(405, "method-not-allowed", "Use GET, HEAD or POST.", headers={"Allow": "GET, HEAD, POST"})
 
 
 def _body_too_large(limits: Limits) -> Problem:
