@@ -157,7 +157,7 @@ def test_the_past_of_an_object_is_for_people_not_for_grants(twin: Machine) -> No
     gone = twin.mine.call("delete", put).seq
     again = twin.mine.call("put", {**put, "body": {"n": 9}}).seq
     path = "/v1/slices/catalogue/objects/a"
-    assert [twin.mine.get(path, {"at": at})["body"]["n"] for at in (*seqs, again, again + 50)] == [0, 1, 9, 9]
+    assert [twin.mine.get(path, {"at": at})["body"]["n"] for at in (*seqs, again)] == [0, 1, 9]
     for at in (seqs[0] - 1, gone):
         with pytest.raises(TwinError) as missing:
             twin.mine.get(path, {"at": at})
