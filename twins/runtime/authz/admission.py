@@ -1,4 +1,7 @@
-"""Admission: whether a tuple may be written, or brought along, under a model (OpenFGA's `internal/validation`)."""
+"""Admission: whether a model admits a tuple that is written or brought along.
+
+The rules and the words are those of OpenFGA's `internal/validation`.
+"""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 What decides the hard cases:
 - An operand that settles the answer beats an error in another.
-- Going in a circle is false; in an intersection and on either side of an exclusion that makes the whole false.
-- A user whose kind the model gives no way to the relation does not have it, whatever the tuples and conditions.
+- Going in a circle is false; in an intersection and on either side of an exclusion the whole is false then.
+- A user whose kind the model gives no way to the relation does not have it, whatever the tuples say.
 - A tuple counts only if the model admits it now.
 """
 

@@ -1,7 +1,7 @@
 """Conditions: what a model demands beside a tuple, and how it is asked.
 
-The tuple's context wins over the request's, so a request cannot move a window; every declared parameter must be
-there. A window is compared, everything else is evaluated as CEL.
+The tuple's context wins over the request's, so a request cannot move a window; every declared parameter must
+be there. A window is compared, everything else is evaluated as CEL.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Documents: a model in the JSON form of OpenFGA's interface, checked and with every field present.
 
-What is checked here is the form alone (`authzmodel.pb.validate.go`); `validation` checks what it means. Fields
-that are not known are dropped, as the interface does.
+What is checked here is the form alone (`authzmodel.pb.validate.go`); `validation` checks what it means.
+Fields that are not known are dropped, as the interface does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Explain: why a user has a relation to an object, or what is missing.
 
-The evaluation is that of `check`, written down: the tuples of one way that allows it, or every place where a way
-ended and the reason.
+The evaluation is that of `check`, written down: the tuples of one way that allows it, or every place where a
+way ended and the reason.
 """
 
 from __future__ import annotations

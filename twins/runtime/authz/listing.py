@@ -115,7 +115,7 @@ class Listing:
 
 
 def _possible(model: Model, kind: str) -> frozenset[str]:
-    """The relations that users of the kind can have at all: the least set that the rewrites are consistent with."""
+    """The relations that users of the kind can have at all: the least set that fits the rewrites."""
     known: frozenset[str] | None = model.possible.get(kind)
     if known is not None:
         return known

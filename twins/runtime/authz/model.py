@@ -98,7 +98,7 @@ class Model:
 
     @cached_property
     def plain(self) -> dict[tuple[str, str], Relation]:
-        """The relations that are nothing but tuples naming users, by the relations that are computed from them."""
+        """The relations that are nothing but tuples naming users, also by those computed from them alone."""
         found = {}
         for type_, relations in self.types.items():
             for name, relation in relations.items():

@@ -1,8 +1,8 @@
 """Reverse: the objects to which a user has a relation, found from the user upwards.
 
-From what names the user, the search follows the model's ways towards the relation that is wanted. What it reaches
-by unions alone is found; what it reaches as an operand of an intersection or exclusion is only a candidate, and
-checked. A condition that fails counts on a way that otherwise reaches the user.
+From what names the user, the search follows the model's ways towards the relation that is wanted. What it
+reaches by unions alone is found; what it reaches as an operand of an intersection or exclusion is only a
+candidate, and checked. A condition that fails counts on a way that otherwise reaches the user.
 """
 
 from __future__ import annotations

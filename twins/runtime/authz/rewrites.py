@@ -52,9 +52,9 @@ THIS = This()
 
 def rewrite_of(document: Mapping[str, Any]) -> Rewrite:
     """A rewrite in the form of the interface, which was checked before."""
-    kind, content = next(iter(document.items()), ("", {}))
-    if not kind:
+    if not document:
         return Missing()
+    ((kind, content),) = document.items()
     if kind == "this":
         return THIS
     if kind == "computedUserset":

@@ -136,7 +136,7 @@ class Store:
         self.instants.append(instant)
 
     def changes_after(self, start: int, type_: str, size: int) -> tuple[list[Json], int]:
-        """At most `size` changes of the type's tuples from position `start` on, and the position behind them."""
+        """At most `size` changes of the type's tuples from a position on, and the position behind them."""
         found: list[Json] = []
         position = start
         for position in range(start, len(self.changes)):

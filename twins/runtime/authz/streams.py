@@ -13,12 +13,12 @@ _encode = msgspec.json.Encoder().encode
 
 def lines(objects: Iterator[str]) -> tuple[int, bytes]:
     """The status and the lines; an error is the last line, and tells no more than gRPC's code."""
-    found = []
-    status = 200
+    found: list[str] = []
+    error, status = b"", 200
     try:
-        for object_ in objects:
-            found.append(_encode({"result": {"object": object_}}))
+        found.extend(objects)
     except Refused as refused:
         status = 200 if found else refused.status
-        found.append(_encode({"error": {"code": refused.grpc, "message": str(refused), "details": []}}))
-    return status, b"".join(line + b"\n" for line in found)
+        told = {"code": refused.grpc, "message": str(refused), "details": []}
+        error = _encode({"error": told}) + b"\n"
+    return status, b"".join(_encode({"result": {"object": one}}) + b"\n" for one in found) + error

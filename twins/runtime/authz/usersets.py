@@ -26,7 +26,7 @@ class Found(NamedTuple):
     def has(self, user: str) -> bool:
         return user in self.named or (self.everybody and user not in self.but)
 
-    def __or__(self, other: Found) -> Found:  # type: ignore[override]
+    def __or__(self, other: Found) -> Found:
         but = frozenset(u for u in self.but | other.but if not self.has(u) and not other.has(u))
         return Found(
             self.named | other.named,

@@ -20,8 +20,8 @@ from twins.runtime.authz.rewrites import (
 class Edge(NamedTuple):
     """A way up: from a member to those who have `relation` because of it.
 
-    `tupleset` names the relation whose tuples lead there; empty when the object stays the same. `is_sure` when the
-    way alone is enough.
+    `tupleset` names the relation whose tuples lead there; empty when the object stays the same. `is_sure` when
+    the way alone is enough.
     """
 
     relation: Relation

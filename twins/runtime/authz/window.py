@@ -54,7 +54,7 @@ def window_of(expression: str, parameters: Mapping[str, str]) -> Window | None:
         return None
     for moment in parameters:
         others = {name for left, _, right in sides for name in (left, right)} - {moment}
-        if others == set(parameters) - {moment} and all((l == moment) != (r == moment) for l, _, r in sides):
+        if others == set(parameters) - {moment} and all((a == moment) != (b == moment) for a, _, b in sides):
             return Window(moment, tuple(_bound(moment, *side) for side in sides))
     return None
 

@@ -1,7 +1,7 @@
 """The twin's store in OpenFGA's HTTP shapes and error codes, for `openfga-sdk` and its like.
 
-There is one store and one model, tuples are written by a logged call, and a caller neither brings tuples nor says
-what time it is.
+There is one store and one model, tuples are written by a logged call, and a caller neither brings tuples nor
+says what time it is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from twins.runtime.authz import requests, store
 from twins.runtime.authz.admission import check_named
 from twins.runtime.authz.conditions import Asked
 from twins.runtime.authz.engine import asked_at
-from twins.runtime.authz.errors import Refused, invalid
+from twins.runtime.authz.errors import ABORTED, Refused, invalid
 from twins.runtime.authz.explain import Explanation
 from twins.runtime.authz.faults import refuse
 from twins.runtime.authz.names import key_of, type_of
@@ -271,7 +271,7 @@ def _is_written(new: Stored, row: Json | None) -> bool:
         return False
     if row.get("condition") != _plain(new).get("condition"):
         raise Refused(
-            "Aborted", f"the tuple {key_of(new.object, new.relation, new.user)!r} has another condition"
+            ABORTED, f"the tuple {key_of(new.object, new.relation, new.user)!r} has another condition"
         )
     return True
 
