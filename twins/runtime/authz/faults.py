@@ -19,7 +19,7 @@ OBJECT = r"^[^\s]{2,256}$"
 USER = r"^[^\s]{2,512}$"
 ULID = r"^[ABCDEFGHJKMNPQRSTVWXYZ0-9]{26}$"
 STORE_NAME = r"^[a-zA-Z0-9\s\.\-\/^_&@]{3,64}$"
-PAGE_TOKEN = r"^$|^[A-Za-z0-9-_]+={0,2}$"
+GOING_ON = r"^$|^[A-Za-z0-9-_]+={0,2}$"
 REQUIRED = "value is required"
 _PATTERN, _AT_MOST = "value does not match regex pattern", "value length must be at most"
 _CODES = (

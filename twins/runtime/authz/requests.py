@@ -9,9 +9,9 @@ import msgspec
 
 from twins.runtime.authz.errors import invalid
 from twins.runtime.authz.faults import (
+    GOING_ON,
     NAME,
     OBJECT,
-    PAGE_TOKEN,
     TYPE,
     ULID,
     USER,
@@ -294,7 +294,7 @@ def page_faults(message: str, size: int | None, token: str | None) -> Iterator[F
     if size is not None and not 1 <= size <= 100:
         yield message, "PageSize", "value must be inside range [1, 100]"
     yield from longer(message, "ContinuationToken", token or "", LONGEST_TOKEN)
-    yield from unfit(message, "ContinuationToken", token or "", PAGE_TOKEN)
+    yield from unfit(message, "ContinuationToken", token or "", GOING_ON)
 
 
 def _filter_faults(key: Question) -> Iterator[Fault]:

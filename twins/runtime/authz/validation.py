@@ -8,8 +8,6 @@ from typing import Any
 from twins.runtime.authz.model import Model, Relation
 from twins.runtime.authz.rewrites import (
     Computed,
-    Difference,
-    Intersection,
     Missing,
     Rewrite,
     This,
@@ -21,7 +19,7 @@ from twins.runtime.authz.rewrites import (
 
 RESERVED = ("self", "this")
 VERSIONS = ("1.1", "1.2")
-Seen = dict[str, bool]
+Seen = dict[str, dict[str, bool]]
 
 
 def validate(model: Model) -> None:
@@ -118,43 +116,59 @@ def _check_entrypoints(model: Model, relation: Relation) -> None:
         raise _unsound(relation, "potential loop" if loops else "no entrypoints defined")
 
 
-def _entrypoints(model: Model, relation: Relation, rewrite: Rewrite, seen: Seen) -> tuple[bool, bool]:
-    """Whether somebody can have the relation, and whether it goes in circles."""
-    inner = {**seen, relation.label: seen.get(relation.label, False)}
+def _entrypoints(model: Model, relation: Relation, rewrite: Rewrite, before: Seen) -> tuple[bool, bool]:
+    """Whether somebody can have the relation, and whether it goes in circles.
+
+    What was seen of a type is shared between the branches, as OpenFGA shares it: that decides some models.
+    """
+    seen = dict(before)
+    seen.setdefault(relation.type, {})[relation.name] = False
     if isinstance(rewrite, This):
-        if any("#" not in kind for kind in relation.admitted):
-            return True, False
-        labels = [kind for kind in relation.admitted if "#" in kind]
-        return any(_enters(model, label, inner)[0] for label in labels if label not in inner), False
+        return _enters_directly(model, relation, seen), False
     if isinstance(rewrite, Computed):
-        label = f"{relation.type}#{rewrite.relation}"
-        return (inner[label], True) if label in inner else _enters(model, label, inner)
+        known = seen[relation.type].get(rewrite.relation)
+        following = model.types[relation.type][rewrite.relation]
+        return _entrypoints(model, following, following.rewrite, seen) if known is None else (known, True)
     if isinstance(rewrite, Through):
-        labels = [f"{kind}#{rewrite.relation}" for kind in model.parents(relation.type, rewrite.tupleset)]
-        return any(inner.get(label) or _enters(model, label, inner)[0] for label in labels), False
-    return _combined(model, relation, rewrite, seen)
+        return _enters_through(model, relation, rewrite, seen), False
+    return _combined(model, relation, rewrite, before)
 
 
-def _enters(model: Model, label: str, seen: Seen) -> tuple[bool, bool]:
-    type_, _, name = label.partition("#")
-    relation = model.relation(type_, name)
-    if relation is None or label in seen:
-        return False, False
-    return _entrypoints(model, relation, relation.rewrite, seen)
+def _enters_directly(model: Model, relation: Relation, seen: Seen) -> bool:
+    for kind in relation.admitted:
+        type_, userset, name = kind.partition("#")
+        if not userset:
+            seen[relation.type][relation.name] = True
+            return True
+        target = model.types[type_][name]
+        if name not in seen.get(type_, {}) and _entrypoints(model, target, target.rewrite, seen)[0]:
+            return True
+    return False
 
 
-def _combined(model: Model, relation: Relation, rewrite: Rewrite, seen: Seen) -> tuple[bool, bool]:
+def _enters_through(model: Model, relation: Relation, rewrite: Through, seen: Seen) -> bool:
+    for type_ in model.parents(relation.type, rewrite.tupleset):
+        target = model.relation(type_, rewrite.relation)
+        if target is None:
+            continue
+        known = seen.get(type_, {}).get(target.name)
+        if known or (known is None and _entrypoints(model, target, target.rewrite, seen)[0]):
+            return True
+    return False
+
+
+def _combined(model: Model, relation: Relation, rewrite: Rewrite, before: Seen) -> tuple[bool, bool]:
     children = children_of(rewrite)
     if len(children) < 2:
         kind = type(rewrite).__name__.lower()
         raise ValueError(f"invalid relation: '{relation.label}' as {kind} has less than 2 children")
-    found = [_entrypoints(model, relation, child, seen) for child in children]
-    if isinstance(rewrite, Intersection | Difference):
-        missing = [loops for enters, loops in found if not enters]
-        return (False, missing[0]) if missing else (True, False)
-    assert isinstance(rewrite, Union)
-    enters = any(one for one, _ in found)
-    return enters, not enters and any(loops for _, loops in found)
+    circles = False
+    for child in children:
+        enters, loops = _entrypoints(model, relation, child, before)
+        if enters is isinstance(rewrite, Union):
+            return enters, loops and not enters
+        circles = circles or loops
+    return (False, circles) if isinstance(rewrite, Union) else (True, False)
 
 
 def _has_cycle(model: Model, relation: Relation, rewrite: Rewrite, seen: frozenset[str]) -> bool:

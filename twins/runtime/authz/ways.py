@@ -12,6 +12,7 @@ from twins.runtime.authz.rewrites import (
     Rewrite,
     This,
     Through,
+    Union,
     children_of,
     walk,
 )
@@ -35,30 +36,34 @@ class Ways:
     def __init__(self, model: Model, target: Relation) -> None:
         self.direct: dict[str, list[Edge]] = {}
         self.upwards: dict[str, list[Edge]] = {}
-        for label in model.reach(target):
+        self._model = model
+        self._waiting = [target.label]
+        seen: set[str] = set()
+        while self._waiting:
+            label = self._waiting.pop()
             type_, _, name = label.partition("#")
-            relation = model.relation(type_, name) if name else None
-            if relation is not None:
-                self._add(model, relation, relation.rewrite, is_sure=True)
+            relation = model.relation(type_, name)
+            if relation is not None and label not in seen:
+                seen.add(label)
+                self._add(relation, relation.rewrite, is_sure=True)
 
-    def _add(self, model: Model, relation: Relation, rewrite: Rewrite, *, is_sure: bool) -> None:
+    def _add(self, relation: Relation, rewrite: Rewrite, *, is_sure: bool) -> None:
         if isinstance(rewrite, This):
             for kind in relation.admitted:
                 self.direct.setdefault(kind, []).append(Edge(relation, relation.name, is_sure))
+                self._waiting.append(kind)
         elif isinstance(rewrite, Computed):
-            member = f"{relation.type}#{rewrite.relation}"
-            self.upwards.setdefault(member, []).append(Edge(relation, "", is_sure))
+            self._step(f"{relation.type}#{rewrite.relation}", Edge(relation, "", is_sure))
         elif isinstance(rewrite, Through):
-            for parent in model.parents(relation.type, rewrite.tupleset):
-                member = f"{parent}#{rewrite.relation}"
-                self.upwards.setdefault(member, []).append(Edge(relation, rewrite.tupleset, is_sure))
-        elif isinstance(rewrite, Difference):
-            self._add(model, relation, rewrite.base, is_sure=False)
-        elif isinstance(rewrite, Intersection):
-            self._add(model, relation, min(rewrite.children, key=_cost), is_sure=False)
+            for parent in self._model.parents(relation.type, rewrite.tupleset):
+                self._step(f"{parent}#{rewrite.relation}", Edge(relation, rewrite.tupleset, is_sure))
         else:
-            for child in children_of(rewrite):
-                self._add(model, relation, child, is_sure=is_sure)
+            for child in _leading(rewrite):
+                self._add(relation, child, is_sure=is_sure and isinstance(rewrite, Union))
+
+    def _step(self, member: str, edge: Edge) -> None:
+        self.upwards.setdefault(member, []).append(edge)
+        self._waiting.append(member)
 
 
 def ways_to(model: Model, target: Relation) -> Ways:
@@ -67,6 +72,15 @@ def ways_to(model: Model, target: Relation) -> Ways:
     if known is None:
         known = model.ways[target.label] = Ways(model, target)
     return known
+
+
+def _leading(rewrite: Rewrite) -> tuple[Rewrite, ...]:
+    """The operands through which every member comes: one is enough where all are needed."""
+    if isinstance(rewrite, Difference):
+        return (rewrite.base,)
+    if isinstance(rewrite, Intersection):
+        return (min(rewrite.children, key=_cost),)
+    return children_of(rewrite)
 
 
 def _cost(rewrite: Rewrite) -> int:
