@@ -123,7 +123,7 @@ class Check:
         if "#" not in self._kind:
             everybody = f"{type_of(self._user)}:*"
             if everybody != self._user and everybody in relation.admitted:
-                operands.append(lambda: self._named(object_, relation, everybody))
+                operands.append(lambda: self._wildcard(object_, relation, everybody))
         if relation.usersets:
             operands.append(lambda: self._members(object_, relation, depth))
         return any_of(operands)
@@ -133,6 +133,16 @@ class Check:
             if self._admitted(relation, user, condition) and self._met(object_, relation, user, condition):
                 return YES
         return NO
+
+    def _wildcard(self, object_: str, relation: Relation, everybody: str) -> Answer:
+        def operand(condition: Conditioned | None) -> Operand:
+            return lambda: YES if self._met(object_, relation, everybody, condition) else NO
+
+        return any_of(
+            operand(condition)
+            for _, condition in self._tuples.each(object_, relation.name, everybody)
+            if self._admitted(relation, everybody, condition)
+        )
 
     def _members(self, object_: str, relation: Relation, depth: int) -> Answer:
         """Through the usersets that the object's tuples name."""

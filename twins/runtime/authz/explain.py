@@ -81,12 +81,10 @@ class Explanation(Check):
         return _difference(object_, relation.name, operand(rewrite.base), operand(rewrite.subtract))
 
     def _why_direct(self, object_: str, relation: Relation, depth: int) -> Why:
-        users = [self._user] if "#" in self._kind else [self._user, f"{type_of(self._user)}:*"]
-        found = [
-            (user, condition)
-            for one in dict.fromkeys(users)
-            for user, condition in self._tuples.find(object_, relation.name, one)
-        ]
+        found = list(self._tuples.find(object_, relation.name, self._user))
+        everybody = f"{type_of(self._user)}:*"
+        if "#" not in self._kind and everybody != self._user:
+            found += self._tuples.each(object_, relation.name, everybody)
         ways = [self._tuple(object_, relation, user, condition) for user, condition in found]
         if relation.usersets:
             usersets = list(self._tuples.usersets(object_, relation.name))

@@ -35,6 +35,9 @@ class Reader(Protocol):
     def find(self, object_: str, relation: str, user: str) -> Pairs:
         """The tuple, or nothing."""
 
+    def each(self, object_: str, relation: str, user: str) -> Pairs:
+        """The tuple, also where a question brought another one with the same key."""
+
     def users(self, object_: str, relation: str) -> Pairs:
         """The users of an object's relation."""
 
@@ -96,6 +99,8 @@ class Tuples:
         users = self.by_object.get((object_, relation), _NOTHING)
         return ((user, users[user]),) if user in users else ()
 
+    each = find
+
     def users(self, object_: str, relation: str) -> Pairs:
         return self.by_object.get((object_, relation), _NOTHING).items()
 
@@ -125,6 +130,10 @@ class Overlay:
             if (one.user, one.object, one.relation) == (user, object_, relation):
                 return ((user, one.condition),)
         return self._under.find(object_, relation, user)
+
+    def each(self, object_: str, relation: str, user: str) -> Pairs:
+        mine = [one for one in self._of(object_, relation) if one[0] == user]
+        return [*mine, *self._under.each(object_, relation, user)]
 
     def users(self, object_: str, relation: str) -> Pairs:
         mine = self._of(object_, relation)
