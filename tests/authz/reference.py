@@ -25,7 +25,9 @@ def program() -> Path:
     found = shutil.which("openfga")
     if found is not None:
         return Path(found)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mycelium" / f"openfga-{VERSION}"
+    cache = (
+        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mycelium" / f"openfga-{VERSION}"
+    )
     if not (cache / "openfga").exists():
         _build(cache)
     return cache / "openfga"

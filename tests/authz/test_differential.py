@@ -79,7 +79,9 @@ def _hangs_on_timing(mine: Answer, other: Answer) -> bool:
     if {mine[0], other[0]} != {200, 400}:
         return False
     error, answer = (mine[1], other[1]) if mine[0] == 400 else (other[1], mine[1])
-    failed = error["code"] == "validation_error" and any(part in error["message"] for part in CONDITION_FAILED)
+    failed = error["code"] == "validation_error" and any(
+        part in error["message"] for part in CONDITION_FAILED
+    )
     return failed and answer.get("allowed") is not True
 
 

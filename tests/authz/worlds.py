@@ -48,7 +48,10 @@ STORED: dict[str, tuple[Json, ...]] = {
 
 def model(random: Random) -> Json:
     """Types `user`, `group` and `doc`; documents have parents, and relations in every combination."""
-    group = {"relations": {"member": {"this": {}}}, "metadata": {"relations": {"member": _direct(random, groups=True)}}}
+    group = {
+        "relations": {"member": {"this": {}}},
+        "metadata": {"relations": {"member": _direct(random, groups=True)}},
+    }
     if random.random() < 0.3:
         group["relations"]["owner"] = {"this": {}}
         group["relations"]["boss"] = _computed("owner")
@@ -162,7 +165,11 @@ def question(random: Random, document: Json) -> tuple[str, Json]:
     """A verb and its body."""
     verb = random.choice(("check",) * 5 + ("list-objects",) * 3 + ("list-users",) * 3 + ("expand",))
     relations = [*document["type_definitions"][2]["relations"]]
-    relation = random.choice((*relations, *relations, *relations, "none")) if random.random() < 0.3 else random.choice(relations)
+    relation = (
+        random.choice((*relations, *relations, *relations, "none"))
+        if random.random() < 0.3
+        else random.choice(relations)
+    )
     context, brought = random.choice(CONTEXTS), _brought(random, document)
     more: Json = {"context": context}
     if verb == "check":
@@ -174,6 +181,8 @@ def question(random: Random, document: Json) -> tuple[str, Json]:
     if verb == "expand":
         key = {"relation": relation, "object": f"doc:{random.choice(IDS)}"}
         return verb, {"tuple_key": key, "contextual_tuples": {"tuple_keys": brought}}
-    kind = random.choice(({"type": "user"}, {"type": "user"}, {"type": "group", "relation": "member"}, {"type": "doc"}))
+    kind = random.choice(
+        ({"type": "user"}, {"type": "user"}, {"type": "group", "relation": "member"}, {"type": "doc"})
+    )
     place = {"object": {"type": "doc", "id": random.choice(IDS)}, "relation": relation}
     return verb, {**place, "user_filters": [kind], "contextual_tuples": brought, **more}
