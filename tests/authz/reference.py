@@ -42,6 +42,7 @@ def _build(cache: Path) -> None:
             ["go", "install", PACKAGE],
             env={**os.environ, "GOBIN": str(cache)},
             capture_output=True,
+            check=False,
             text=True,
             timeout=BUILD_SECONDS,
         )

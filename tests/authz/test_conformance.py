@@ -1,7 +1,7 @@
 """OpenFGA's own suites, in process: every assertion, with the tuples stored and brought along.
 
-The suites are not part of this repository: they lie in `shared/data/openfga` beside the checkout, or in the folder
-that MYCELIUM_OPENFGA_SUITES names.
+The suites are not part of this repository: they lie in `shared/data/openfga` beside the checkout, or in the
+folder that MYCELIUM_OPENFGA_SUITES names.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def stages() -> Iterator[tuple[str, int, list[Json]]]:
     for name in SUITES:
         path = suites() / name
         models = json.loads(path.with_name(f"{name}.models.json").read_text())["models"]
-        for test in yaml.load(path.read_bytes(), Loader)["tests"]:  # noqa: S506 - a safe loader
+        for test in yaml.load(path.read_bytes(), Loader)["tests"]:
             for stage in test["stages"]:
                 stage["document"] = models[hashlib.sha256(stage["model"].encode()).hexdigest()]
             yield test["name"], len(test["stages"]), test["stages"]
@@ -99,7 +99,7 @@ class Run:
     def item(self, where: str, store: Store, verb: str, item: Json, common: Json) -> None:
         asked = item["tuple"] if verb == "check" else item["request"]
         status, body = store.post(verb, {**_request(verb, asked, common), **_rest(verb, common)})
-        if "errorCode" in item and item["errorCode"]:
+        if item.get("errorCode"):
             code = body.get("code") if isinstance(body, dict) else "?"
             streamed = verb.startswith("streamed")
             fine = status == 400 and (streamed or code == CODES[item["errorCode"]])

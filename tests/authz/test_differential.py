@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.authz import worlds
+from tests.authz import cases, models, worlds
 from tests.authz.desks import Here, Store, There
 from tests.authz.reference import VERSION, running
 
@@ -120,3 +120,23 @@ def _name(user: Any) -> str:
         return f"{user['wildcard']['type']}:*"
     one = user.get("object") or user["userset"]
     return f"{one['type']}:{one['id']}" + (f"#{one['relation']}" if "relation" in one else "")
+
+
+def test_what_is_refused_by_table_is_refused_by_openfga_alike(there: There) -> None:
+    store = cases.fill(there)
+    for verb, body, status, code in cases.REFUSED:
+        assert _kind(store.post(verb, body)) == (status, code), (verb, body)
+    for method, path, body, status, code in cases.ADDRESSES:
+        answer = there.call(method, path.format(store=store.id, model=store.model), body)
+        assert _kind(answer) == (status, code), (method, path, body)
+    for name, (document, code) in models.REFUSED.items():
+        assert _kind(store.post("authorization-models", document)) == (400, code), name
+
+
+def test_models_are_given_back_as_openfga_gives_them(there: There) -> None:
+    for name, document in {**models.ACCEPTED, "cases": cases.MODEL}.items():
+        told = []
+        for desk in (Here(), there):
+            store = Store(desk, document)
+            told.append(store.get(f"authorization-models/{store.model}")[1]["authorization_model"])
+        assert {**told[0], "id": ""} == {**told[1], "id": ""}, name

@@ -228,7 +228,7 @@ def test_a_model_with_a_wildcard_or_another_condition_is_refused() -> None:
         metadata = {"relations": {"r": {"directly_related_user_types": [{"type": "user", **related}]}}}
         doc = {"type": "doc", "relations": {"r": {"this": {}}}, "metadata": metadata}
         types = [{"type": "user"}, doc]
-        return model_of_twin({"type_definitions": types, "conditions": conditions})
+        return model_of_twin({"schema_version": "1.1", "type_definitions": types, "conditions": conditions})
 
     assert model({}, {"grant_window": WINDOW}).types.keys() == {"user", "doc"}
     with pytest.raises(ModelRefused, match="everybody"):

@@ -34,7 +34,7 @@ def canonical_model(document: Mapping[str, Any]) -> Json:
     types = [_type(one) for one in _array(document, "type_definitions")]
     conditions = {key: _condition(_object(one)) for key, one in _members(document, "conditions")}
     refuse(_faults(version, types, conditions))
-    return {"schema_version": version or "1.1", "type_definitions": types, "conditions": conditions}
+    return {"schema_version": version, "type_definitions": types, "conditions": conditions}
 
 
 def _faults(version: str, types: list[Json], conditions: Json) -> Iterator[Fault]:
@@ -43,7 +43,7 @@ def _faults(version: str, types: list[Json], conditions: Json) -> Iterator[Fault
         yield request, "TypeDefinitions", "value must contain at least 1 item(s)"
     for one in types:
         yield from _type_faults(one)
-    if version not in ("", "1.0", "1.1", "1.2"):
+    if version not in ("1.0", "1.1", "1.2"):
         yield request, "SchemaVersion", "value must be in list [1.0 1.1 1.2]"
     if len(conditions) > MOST_CONDITIONS:
         yield request, "Conditions", f"value must contain no more than {MOST_CONDITIONS} pair(s)"

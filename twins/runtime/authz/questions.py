@@ -118,6 +118,8 @@ class Questions:
         """One level of how a relation comes about."""
         key = body.tuple_key
         assert key is not None
+        if not key.object or not key.relation:
+            raise Refused("invalid_expand_input", "Invalid input. Make sure you provide an object and a relation")
         reader = self._listed_reader(body)
         check_object(self.model, key.object)
         relation = find_relation(self.model, key.object, key.relation)

@@ -136,8 +136,12 @@ class ExpandRequest(Body, kw_only=True):
     def faults(self) -> Iterator[Fault]:
         yield from missing("ExpandRequest", "TupleKey", self.tuple_key)
         if self.tuple_key is not None:
-            yield from unfit("ExpandRequestTupleKey", "Relation", self.tuple_key.relation, NAME)
-            yield from unfit("ExpandRequestTupleKey", "Object", self.tuple_key.object, OBJECT)
+            for field, value, pattern in (
+                ("Relation", self.tuple_key.relation, NAME),
+                ("Object", self.tuple_key.object, OBJECT),
+            ):
+                if value:
+                    yield from unfit("ExpandRequestTupleKey", field, value, pattern)
         yield from super().faults()
 
 

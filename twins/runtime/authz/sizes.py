@@ -13,19 +13,27 @@ def struct_size(members: Mapping[str, Any]) -> int:
     )
 
 
+MAPS = ("relations", "conditions", "parameters")
+
+
 def message_size(value: Any) -> int:
     """About the length of a message that its JSON form shows: texts, and the frames around them."""
     if isinstance(value, str):
         return _field(len(value.encode())) if value else 0
     if isinstance(value, Mapping):
-        return sum(
-            message_size(member) if isinstance(member, str | bool | int) else _field(message_size(member))
-            for member in value.values()
-            if member is not None
-        )
+        return sum(_member_size(name, member) for name, member in value.items() if member is not None)
     if isinstance(value, list):
         return sum(_field(message_size(member)) for member in value)
     return 2 if value else 0
+
+
+def _member_size(name: str, member: Any) -> int:
+    if name in MAPS:
+        pairs = ((len(key.encode()), message_size(one)) for key, one in member.items())
+        return sum(_field(_field(key) + _field(one)) for key, one in pairs)
+    if isinstance(member, list):
+        return message_size(member)
+    return message_size(member) if isinstance(member, str | bool | int) else _field(message_size(member))
 
 
 def _value(value: Any) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import time
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from twins.runtime.authz.conditions import Conditioned
 from twins.runtime.authz.errors import ABORTED, Refused
 from twins.runtime.authz.model import Model
 from twins.runtime.authz.names import key_of, type_of
+from twins.runtime.authz.parameters import instant
 from twins.runtime.authz.tuples import Tuples
 from twins.runtime.ids import new_ulid
 
@@ -92,16 +92,16 @@ class Store:
         """
         gone = [one for one in deletes if self._is_there(one, ignore_missing=ignore_missing)]
         new = [one for one in writes if self._is_new(one, ignore_duplicate=ignore_duplicate)]
-        at, instant = now(), time.time_ns()
+        at = now()
         for one in gone:
             del self._rows[one.key]
             self.tuples.remove(one._asdict())
-            self._note("DELETE", one._replace(condition=None), at, instant)
+            self._note("DELETE", one._replace(condition=None), at)
         for one in new:
             self._seq += 1
             self._rows[one.key] = one._replace(seq=self._seq, at=at)
             self.tuples.put(one.object, one.relation, one.user, one.condition)
-            self._note("WRITE", one, at, instant)
+            self._note("WRITE", one, at)
 
     def _is_there(self, one: Stored, *, ignore_missing: bool) -> bool:
         if one.key in self._rows:
@@ -129,11 +129,11 @@ class Store:
             )
         return False
 
-    def _note(self, operation: str, one: Stored, at: str, instant: int) -> None:
+    def _note(self, operation: str, one: Stored, at: str) -> None:
         self.changes.append(
             {"tuple_key": one.to_json(), "operation": f"TUPLE_OPERATION_{operation}", "timestamp": at}
         )
-        self.instants.append(instant)
+        self.instants.append(instant(at))
 
     def changes_after(self, start: int, type_: str, size: int) -> tuple[list[Json], int]:
         """At most `size` changes of the type's tuples from a position on, and the position behind them."""
@@ -146,9 +146,9 @@ class Store:
                     break
         return found, position + 1 if found else start
 
-    def position_at(self, instant: int) -> int:
+    def position_at(self, moment: int) -> int:
         """The position of the first change after an instant, in nanoseconds."""
-        return bisect_right(self.instants, instant)
+        return bisect_right(self.instants, moment)
 
     def to_json(self) -> Json:
         return {
