@@ -171,7 +171,7 @@ ACCEPTED: dict[str, Json] = {
             "x": typed("MAP", "INT"),
             "l": typed("LIST", "STRING"),
             **{
-                name.lower(): typed(name)
+                f"a_{name.lower()}": typed(name)
                 for name in ("ANY", "BOOL", "UINT", "DOUBLE", "DURATION", "TIMESTAMP", "IPADDRESS")
             },
         },
