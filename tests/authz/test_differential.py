@@ -73,7 +73,7 @@ def _agree(theirs: Store, verb: str, body: Any, mine: Answer, other: Answer) -> 
 
 
 def _hangs_on_timing(mine: Answer, other: Answer) -> bool:
-    """OpenFGA's planner picks one of several ways to evaluate, and its list stops its workers at an empty operand:
+    """OpenFGA's planner picks one of several ways to evaluate, and its list stops at an empty operand:
     whether a failed condition that does not decide is told, or passed over, is not the same each time.
     """
     if {mine[0], other[0]} != {200, 400}:

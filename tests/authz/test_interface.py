@@ -202,8 +202,15 @@ def test_a_batch_answers_each_check_by_its_id(filled: Store) -> None:
     ]
     told = filled.post("batch-check", {"checks": checks})[1]["result"]
     assert {name: one.get("allowed") for name, one in told.items()} == {
-        "yes": True, "no": False, "wrong": None, "small": True, "large": False, "missing": None, "with": True, "without": False,
-    }  # fmt: skip
+        "yes": True,
+        "no": False,
+        "wrong": None,
+        "small": True,
+        "large": False,
+        "missing": None,
+        "with": True,
+        "without": False,
+    }
     assert (
         told["wrong"]["error"]["input_error"] == told["missing"]["error"]["input_error"] == "validation_error"
     )

@@ -48,7 +48,7 @@ STORED: dict[str, tuple[Json, ...]] = {
 
 def model(random: Random) -> Json:
     """Types `user`, `group` and `doc`; documents have parents, and relations in every combination."""
-    group = {
+    group: Json = {
         "relations": {"member": {"this": {}}},
         "metadata": {"relations": {"member": _direct(random, groups=True)}},
     }

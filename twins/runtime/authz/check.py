@@ -24,7 +24,7 @@ from twins.runtime.authz.rewrites import (
     Through,
     Union,
 )
-from twins.runtime.authz.tuples import Reader
+from twins.runtime.authz.tuples import Absent, Reader
 
 DEPTH = 25
 NO, YES, CYCLE = 0, 1, 2
@@ -129,10 +129,10 @@ class Check:
         return any_of(operands)
 
     def _named(self, object_: str, relation: Relation, user: str) -> Answer:
-        for _, condition in self._tuples.find(object_, relation.name, user):
-            if self._admitted(relation, user, condition) and self._met(object_, relation, user, condition):
-                return YES
-        return NO
+        condition = self._tuples.lookup(object_, relation.name, user)
+        if isinstance(condition, Absent) or not self._admitted(relation, user, condition):
+            return NO
+        return YES if self._met(object_, relation, user, condition) else NO
 
     def _wildcard(self, object_: str, relation: Relation, everybody: str) -> Answer:
         def operand(condition: Conditioned | None) -> Operand:

@@ -7,7 +7,10 @@ be there. A window is compared, everything else is evaluated as CEL.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from sys import intern
 from typing import Any
+
+import msgspec
 
 from twins.runtime.authz.errors import ConditionFailed
 from twins.runtime.authz.names import has_control
@@ -15,25 +18,33 @@ from twins.runtime.authz.parameters import instant, parameter
 from twins.runtime.authz.window import Window, window_of
 
 Context = Mapping[str, Any]
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_decode = msgspec.json.Decoder().decode
 
 
 class Conditioned:
     """A tuple's condition; what its bounds say is kept for the condition that read them."""
 
-    __slots__ = ("begin", "context", "end", "name", "read_by")
+    __slots__ = ("_content", "begin", "end", "name", "read_by")
 
     def __init__(self, name: str, context: Context) -> None:
-        self.name = name
-        self.context = context
+        self.name = intern(name)
+        self._content = _encode(context)
         self.read_by: Condition | None = None
         self.begin: int | None = None
         self.end = 0
 
+    @property
+    def context(self) -> dict[str, Any]:
+        """A fresh copy; it is kept encoded, in a fraction of the room."""
+        found: dict[str, Any] = _decode(self._content)
+        return found
+
     def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "context": dict(self.context)}
+        return {"name": self.name, "context": self.context}
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Conditioned) and (self.name, self.context) == (other.name, other.context)
+        return isinstance(other, Conditioned) and (self.name, self._content) == (other.name, other._content)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -79,15 +90,16 @@ class Condition:
         """Whether a tuple with this context counts; what it says is kept for `holds`."""
         if own.read_by is self:
             return True
+        context = own.context
         try:
-            self.check_context(own.context)
+            self.check_context(context)
         except ValueError:
             return False
         own.begin = None
         own.read_by = self
         window = self.window
-        if window is not None and {bound.parameter for bound in window.bounds} == own.context.keys():
-            instants = {name: instant(own.context[name]) for name in own.context}
+        if window is not None and {bound.parameter for bound in window.bounds} == context.keys():
+            instants = {name: instant(text) for name, text in context.items()}
             own.begin, own.end = window.span(instants)
         return True
 
@@ -119,7 +131,8 @@ class Condition:
         return self._evaluate(key, own, asked)
 
     def _evaluate(self, key: str, own: Conditioned, asked: Asked) -> bool:
-        given = {**asked.context, **own.context}
+        mine = own.context
+        given = {**asked.context, **mine}
         try:
             values = {**asked.moments, **self._cast(given)}
         except ValueError as error:
@@ -132,7 +145,7 @@ class Condition:
         if self.window is not None:
             begin, end = self.window.span(values)
             moment: int = values[self.window.moment]
-            if self.window.moment not in own.context:
+            if self.window.moment not in mine:
                 asked.moments[self.window.moment] = moment
             return begin <= moment < end
         assert self._expression is not None

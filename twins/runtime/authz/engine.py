@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from twins.runtime.authz.check import Check
 from twins.runtime.authz.conditions import Asked
+from twins.runtime.authz.errors import ConditionFailed
 from twins.runtime.authz.model import Model
-from twins.runtime.authz.names import kind_of
+from twins.runtime.authz.names import type_of
+from twins.runtime.authz.quick import Predicate, predicate_of
 from twins.runtime.authz.reverse import Search
 from twins.runtime.authz.strict import MOMENT
 from twins.runtime.authz.tuples import Given, Overlay, Tuples
@@ -26,19 +28,24 @@ class Engine:
         Raises:
             Refused: the rewrites go deeper than 25, or a tuple's condition is incomplete.
         """
-        plain = self.model.plain.get((object_.partition(":")[0], relation))
-        if plain is None or given or "#" in user:
-            return Check(self.model, self._reader(given), user, asked_at(now)).holds(object_, relation)
-        users = self.tuples.by_object.get((object_, plain.name))
-        if users is None or user not in users:
-            return False
-        condition = users[user]
-        if not self.model.counts(plain, kind_of(user), condition):
-            return False
-        if condition is None:
-            return True
-        key = f"{object_}#{plain.name}@{user}"
-        return self.model.conditions[condition.name].holds(key, condition, asked_at(now))
+        asked = asked_at(now)
+        tuples = Overlay(self.tuples, given) if given else self.tuples
+        predicate = self._quick(type_of(object_), relation)
+        if predicate is not None and "#" not in user and not user.endswith(":*"):
+            try:
+                return predicate(tuples, object_, user, type_of(user), asked)
+            except ConditionFailed:
+                asked = asked_at(now)
+        return Check(self.model, tuples, user, asked).holds(object_, relation)
+
+    def _quick(self, type_: str, name: str) -> Predicate | None:
+        try:
+            return self.model.quick[type_, name]
+        except KeyError:
+            relation = self.model.relation(type_, name)
+            made = None if relation is None else predicate_of(self.model, relation)
+            self.model.quick[type_, name] = made
+            return made
 
     def list_objects(self, type_: str, relation: str, user: str, now: float) -> list[str]:
         """The objects of the type to which the user has the relation.
@@ -52,9 +59,6 @@ class Engine:
         if search.failure is not None:
             raise search.failure
         return found
-
-    def _reader(self, given: Sequence[Given]) -> Tuples | Overlay:
-        return Overlay(self.tuples, given) if given else self.tuples
 
 
 def asked_at(now: float) -> Asked:

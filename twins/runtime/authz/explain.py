@@ -15,6 +15,7 @@ from twins.runtime.authz.errors import ConditionFailed, Refused, TooDeep
 from twins.runtime.authz.model import Relation
 from twins.runtime.authz.names import kind_of, type_of
 from twins.runtime.authz.rewrites import Computed, Difference, Intersection, Rewrite, This, Through, Union
+from twins.runtime.authz.tuples import Absent
 
 Json = dict[str, Any]
 FAILED = 3
@@ -81,7 +82,8 @@ class Explanation(Check):
         return _difference(object_, relation.name, operand(rewrite.base), operand(rewrite.subtract))
 
     def _why_direct(self, object_: str, relation: Relation, depth: int) -> Why:
-        found = list(self._tuples.find(object_, relation.name, self._user))
+        own = self._tuples.lookup(object_, relation.name, self._user)
+        found = [] if isinstance(own, Absent) else [(self._user, own)]
         everybody = f"{type_of(self._user)}:*"
         if "#" not in self._kind and everybody != self._user:
             found += self._tuples.each(object_, relation.name, everybody)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twins.runtime import codec
@@ -58,6 +57,7 @@ class Model:
 
     Attributes:
         ways: what `ways` found out, by the label of the relation that it leads to.
+        quick: what `quick` made, by type and relation.
         possible: what `listing` found out, by the kind of user that is listed.
 
     Raises:
@@ -83,6 +83,7 @@ class Model:
         }
         self._reach: dict[str, frozenset[str]] = {}
         self.ways: dict[str, Any] = {}
+        self.quick: dict[tuple[str, str], Callable[..., bool] | None] = {}
         self.possible: dict[str, frozenset[str]] = {}
 
     def relation(self, type_: str, name: str) -> Relation | None:
@@ -95,19 +96,6 @@ class Model:
         if condition is None:
             return relation.admits(kind, "")
         return relation.admits(kind, condition.name) and self.conditions[condition.name].takes(condition)
-
-    @cached_property
-    def plain(self) -> dict[tuple[str, str], Relation]:
-        """The relations that are nothing but tuples naming users, also by those computed from them alone."""
-        found = {}
-        for type_, relations in self.types.items():
-            for name, relation in relations.items():
-                last = relation
-                while isinstance(last.rewrite, Computed):
-                    last = relations[last.rewrite.relation]
-                if isinstance(last.rewrite, This) and not last.usersets and not has_wildcard(last):
-                    found[type_, name] = last
-        return found
 
     def reach(self, relation: Relation) -> frozenset[str]:
         """The kinds of users who may have the relation at all, however the tuples are."""

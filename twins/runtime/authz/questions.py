@@ -119,7 +119,9 @@ class Questions:
         key = body.tuple_key
         assert key is not None
         if not key.object or not key.relation:
-            raise Refused("invalid_expand_input", "Invalid input. Make sure you provide an object and a relation")
+            raise Refused(
+                "invalid_expand_input", "Invalid input. Make sure you provide an object and a relation"
+            )
         reader = self._listed_reader(body)
         check_object(self.model, key.object)
         relation = find_relation(self.model, key.object, key.relation)

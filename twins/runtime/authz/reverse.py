@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from twins.runtime.authz.check import Check
-from twins.runtime.authz.conditions import Asked, Conditioned
+from twins.runtime.authz.conditions import Asked, Condition, Conditioned
 from twins.runtime.authz.errors import ConditionFailed, Refused
 from twins.runtime.authz.model import Model, Relation
 from twins.runtime.authz.names import kind_of, split_userset, type_of
@@ -26,7 +26,7 @@ class Search:
         self._tuples = tuples
         self._user = user
         self._asked = asked
-        self._seen: dict[tuple[str, str], bool] = {}
+        self._seen: dict[str, dict[str, bool]] = {}
         self._waiting: list[tuple[str, Relation, bool]] = []
         self.failure: Refused | None = None
 
@@ -35,6 +35,7 @@ class Search:
         check = Check(self._model, self._tuples, self._user, self._asked, last=True)
         ways = ways_to(self._model, target)
         given: set[str] = set()
+        leads_on = ways.leads_on(target)
         self._start(ways)
         while self._waiting:
             object_, relation, is_sure = self._waiting.pop()
@@ -42,7 +43,8 @@ class Search:
                 given.add(object_)
                 if is_sure or self._checked(check, object_, target):
                     yield object_
-            self._climb(ways, object_, relation, is_sure)
+            if relation is not target or leads_on:
+                self._climb(ways, object_, relation, is_sure)
 
     def _checked(self, check: Check, object_: str, target: Relation) -> bool:
         try:
@@ -78,27 +80,30 @@ class Search:
 
     def _follow(self, edge: Edge, user: str, *, is_sure: bool) -> None:
         relation = self._model.types[edge.relation.type][edge.tupleset]
-        kind = kind_of(user)
+        names, conditions = relation.names(kind_of(user)), self._model.conditions
+        target, waiting = edge.relation, self._waiting
+        seen = self._seen.setdefault(target.label, {})
         for object_, condition in self._tuples.objects(user, relation.type, relation.name):
-            counts = self._model.counts(relation, kind, condition)
-            if counts and self._met(object_, relation, user, condition, is_sure):
-                self._reach(object_, edge.relation, is_sure=is_sure)
+            if condition is None:
+                if not plain:
+                    continue
+            elif not self._model.counts(relation, kind, condition) or (
+                is_sure and not self._met(object_, relation, user, condition)
+            ):
+                continue
+            if seen.get(object_, False) < is_sure or object_ not in seen:
+                seen[object_] = is_sure
+                waiting.append((object_, target, is_sure))
 
-    def _met(
-        self, object_: str, relation: Relation, user: str, condition: Conditioned | None, is_sure: bool
-    ) -> bool:
-        if condition is None or not is_sure:
-            return True
+    def _met(self, by: Condition, key: str, own: Conditioned) -> bool:
         try:
-            key = f"{object_}#{relation.name}@{user}"
-            return self._model.conditions[condition.name].holds(key, condition, self._asked)
+            return by.holds(key, own, self._asked)
         except ConditionFailed as error:
             self.failure = error
             return False
 
     def _reach(self, object_: str, relation: Relation, *, is_sure: bool) -> None:
-        here = (object_, relation.label)
-        known = self._seen.get(here)
-        if known is None or (is_sure and not known):
-            self._seen[here] = is_sure
+        seen = self._seen.setdefault(relation.label, {})
+        if object_ not in seen or seen[object_] < is_sure:
+            seen[object_] = is_sure
             self._waiting.append((object_, relation, is_sure))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum
+from sys import intern
 from typing import Any, Protocol
 
 from twins.runtime import codec
@@ -10,11 +12,21 @@ from twins.runtime.authz.conditions import Conditioned
 from twins.runtime.authz.names import key_of, type_of
 from twins.runtime.state import Change
 
-__all__ = ["TABLE", "Given", "Overlay", "Reader", "Tuples", "key_of", "row"]
+__all__ = ["ABSENT", "TABLE", "Given", "Overlay", "Reader", "Tuples", "key_of", "row"]
 
 TABLE = "tuple"
 Pairs = Iterable[tuple[str, Conditioned | None]]
-_NOTHING: dict[str, Conditioned | None] = {}
+Pair = tuple[str, Conditioned | None]
+Index = dict[str, dict[str, Pair | dict[str, Conditioned | None]]]
+
+
+class Absent(Enum):
+    """What a look-up finds where there is no tuple."""
+
+    ABSENT = "absent"
+
+
+ABSENT = Absent.ABSENT
 
 
 class Given:
@@ -32,8 +44,8 @@ class Given:
 class Reader(Protocol):
     """What an evaluation asks of tuples; a tuple's condition is None when it has none."""
 
-    def find(self, object_: str, relation: str, user: str) -> Pairs:
-        """The tuple, or nothing."""
+    def lookup(self, object_: str, relation: str, user: str) -> Conditioned | Absent | None:
+        """The condition of the tuple, which is None when it has none."""
 
     def each(self, object_: str, relation: str, user: str) -> Pairs:
         """The tuple, also where a question brought another one with the same key."""
@@ -57,12 +69,15 @@ def row(object_: str, relation: str, user: str, window: Mapping[str, str] | None
 
 
 class Tuples:
-    """Every tuple of a store."""
+    """Every tuple of a store.
+
+    Most relations of an object have one user, and most users one object: such a pair needs no table of its own.
+    """
 
     def __init__(self) -> None:
-        self.by_object: dict[tuple[str, str], dict[str, Conditioned | None]] = {}
-        self._by_user: dict[tuple[str, str, str], dict[str, Conditioned | None]] = {}
-        self._usersets: dict[tuple[str, str], dict[str, Conditioned | None]] = {}
+        self._users: Index = {}
+        self._objects: Index = {}
+        self._usersets: Index = {}
 
     def observe(self, changes: Sequence[Change]) -> None:
         """Follow a twin's state."""
@@ -81,41 +96,49 @@ class Tuples:
 
     def put(self, object_: str, relation: str, user: str, condition: Conditioned | None) -> None:
         """Add a tuple."""
-        there = (object_, relation)
-        self.by_object.setdefault(there, {})[user] = condition
-        self._by_user.setdefault((user, type_of(object_), relation), {})[object_] = condition
+        relation = intern(relation)
+        _put(self._users, relation, object_, user, condition)
+        _put(self._objects, intern(f"{type_of(object_)}#{relation}"), user, object_, condition)
         if "#" in user:
-            self._usersets.setdefault(there, {})[user] = condition
+            _put(self._usersets, relation, object_, user, condition)
 
     def remove(self, tuple_: Mapping[str, Any]) -> None:
         """Take a tuple away that is there."""
         object_, relation, user = tuple_["object"], tuple_["relation"], tuple_["user"]
-        _drop(self.by_object, (object_, relation), user)
-        _drop(self._by_user, (user, type_of(object_), relation), object_)
+        _drop(self._users, relation, object_, user)
+        _drop(self._objects, f"{type_of(object_)}#{relation}", user, object_)
         if "#" in user:
-            _drop(self._usersets, (object_, relation), user)
+            _drop(self._usersets, relation, object_, user)
 
-    def find(self, object_: str, relation: str, user: str) -> Pairs:
-        users = self.by_object.get((object_, relation), _NOTHING)
-        return ((user, users[user]),) if user in users else ()
+    def lookup(self, object_: str, relation: str, user: str) -> Conditioned | Absent | None:
+        there = self._users.get(relation)
+        members = None if there is None else there.get(object_)
+        if members is None:
+            return ABSENT
+        if isinstance(members, dict):
+            return members.get(user, ABSENT)
+        return members[1] if members[0] == user else ABSENT
 
-    each = find
+    def each(self, object_: str, relation: str, user: str) -> Pairs:
+        condition = self.lookup(object_, relation, user)
+        return () if condition is ABSENT else ((user, condition),)
 
     def users(self, object_: str, relation: str) -> Pairs:
-        return self.by_object.get((object_, relation), _NOTHING).items()
+        return _members(self._users, relation, object_)
 
     def usersets(self, object_: str, relation: str) -> Pairs:
-        return self._usersets.get((object_, relation), _NOTHING).items()
+        return _members(self._usersets, relation, object_)
 
     def objects(self, user: str, type_: str, relation: str) -> Pairs:
-        return self._by_user.get((user, type_, relation), _NOTHING).items()
+        return _members(self._objects, f"{type_}#{relation}", user)
 
     def expiries(self) -> Iterator[str]:
         """The end of every window."""
-        for users in self.by_object.values():
-            for condition in users.values():
-                if condition is not None:
-                    yield condition.context["expires_at"]
+        for relation, objects in self._users.items():
+            for object_ in objects:
+                for _, condition in self.users(object_, relation):
+                    if condition is not None:
+                        yield condition.context["expires_at"]
 
 
 class Overlay:
@@ -125,11 +148,11 @@ class Overlay:
         self._under = under
         self._given = given
 
-    def find(self, object_: str, relation: str, user: str) -> Pairs:
+    def lookup(self, object_: str, relation: str, user: str) -> Conditioned | Absent | None:
         for one in self._given:
-            if (one.user, one.object, one.relation) == (user, object_, relation):
-                return ((user, one.condition),)
-        return self._under.find(object_, relation, user)
+            if one.user == user and one.object == object_ and one.relation == relation:
+                return one.condition
+        return self._under.lookup(object_, relation, user)
 
     def each(self, object_: str, relation: str, user: str) -> Pairs:
         mine = [one for one in self._of(object_, relation) if one[0] == user]
@@ -162,8 +185,29 @@ class Overlay:
         ]
 
 
-def _drop(index: dict[Any, dict[str, Conditioned | None]], where: Any, name: str) -> None:
-    members = index[where]
-    del members[name]
-    if not members:
-        del index[where]
+def _put(index: Index, name: str, key: str, member: str, condition: Conditioned | None) -> None:
+    there = index.setdefault(name, {})
+    members = there.get(key)
+    if isinstance(members, dict):
+        members[member] = condition
+    elif members is None or members[0] == member:
+        there[key] = (member, condition)
+    else:
+        there[key] = dict((members, (member, condition)))
+
+
+def _drop(index: Index, name: str, key: str, member: str) -> None:
+    there = index[name]
+    members = there[key]
+    if isinstance(members, dict):
+        del members[member]
+    if isinstance(members, tuple) or not members:
+        del there[key]
+
+
+def _members(index: Index, name: str, key: str) -> Pairs:
+    there = index.get(name)
+    members = None if there is None else there.get(key)
+    if members is None:
+        return ()
+    return members.items() if isinstance(members, dict) else (members,)

@@ -21,8 +21,8 @@ from twins.runtime.authz.rewrites import (
 class Edge(NamedTuple):
     """A way up: from a member to those who have `relation` because of it.
 
-    `tupleset` names the relation whose tuples lead there; empty when the object stays the same. `is_sure` when
-    the way alone is enough.
+    `tupleset` names the relation whose tuples lead there; it is empty when the object stays the same.
+    `is_sure` when the way alone is enough.
     """
 
     relation: Relation
@@ -46,6 +46,10 @@ class Ways:
             if relation is not None and label not in seen:
                 seen.add(label)
                 self._add(relation, relation.rewrite, is_sure=True)
+
+    def leads_on(self, relation: Relation) -> bool:
+        """Whether having the relation helps to have another one on the way."""
+        return relation.label in self.direct or relation.label in self.upwards
 
     def _add(self, relation: Relation, rewrite: Rewrite, *, is_sure: bool) -> None:
         if isinstance(rewrite, This):
