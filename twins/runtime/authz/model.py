@@ -38,14 +38,15 @@ class Relation:
         self.admitted = {kind: frozenset(names) for kind, names in admitted.items()}
         self.usersets = any("#" in kind for kind in admitted)
 
+    def names(self, kind: str) -> frozenset[str]:
+        """The conditions under which a tuple may name a user of this kind; a tupleset's name objects only."""
+        if self.is_tupleset and (kind.endswith(":*") or "#" in kind or not isinstance(self.rewrite, This)):
+            return frozenset()
+        return self.admitted.get(kind, frozenset())
+
     def admits(self, kind: str, condition: str) -> bool:
-        """Whether a tuple of this shape counts; one that goes through it names an object, nothing else."""
-        names = self.admitted.get(kind)
-        if names is None or condition not in names:
-            return False
-        return not self.is_tupleset or not (
-            kind.endswith(":*") or "#" in kind or not isinstance(self.rewrite, This)
-        )
+        """Whether a tuple of this shape counts."""
+        return condition in self.names(kind)
 
 
 class Model:

@@ -84,13 +84,14 @@ class Search:
         target, waiting = edge.relation, self._waiting
         seen = self._seen.setdefault(target.label, {})
         for object_, condition in self._tuples.objects(user, relation.type, relation.name):
-            if condition is None:
-                if not plain:
-                    continue
-            elif not self._model.counts(relation, kind, condition) or (
-                is_sure and not self._met(object_, relation, user, condition)
-            ):
+            if ("" if condition is None else condition.name) not in names:
                 continue
+            if condition is not None:
+                by = conditions[condition.name]
+                if condition.read_by is not by and not by.takes(condition):
+                    continue
+                if is_sure and not self._met(by, f"{object_}#{relation.name}@{user}", condition):
+                    continue
             if seen.get(object_, False) < is_sure or object_ not in seen:
                 seen[object_] = is_sure
                 waiting.append((object_, target, is_sure))

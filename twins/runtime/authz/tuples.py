@@ -71,7 +71,7 @@ def row(object_: str, relation: str, user: str, window: Mapping[str, str] | None
 class Tuples:
     """Every tuple of a store.
 
-    Most relations of an object have one user, and most users one object: such a pair needs no table of its own.
+    Most relations of an object have one user, and most users one object: a pair needs no table of its own.
     """
 
     def __init__(self) -> None:
