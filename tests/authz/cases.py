@@ -286,6 +286,7 @@ ADDRESSES: tuple[tuple[str, str, Any, int, str], ...] = (
     ("GET", "/stores/x", None, 400, INVALID),
     ("GET", f"/stores/{UNKNOWN}", None, 404, "store_id_not_found"),
     ("POST", f"/stores/{UNKNOWN}/check", check(*ANNA), 400, "latest_authorization_model_not_found"),
+    ("POST", f"/stores/{UNKNOWN}/write", deletes(key(*ANNA)), 400, "latest_authorization_model_not_found"),
     ("POST", f"/stores/{UNKNOWN}/list-objects", LIST, 400, "latest_authorization_model_not_found"),
     ("POST", "/stores", {"name": "ab"}, 400, INVALID),
     ("POST", "/stores", {"name": "what?"}, 400, INVALID),

@@ -44,6 +44,10 @@ REFUSED: dict[str, tuple[Json, str]] = {
     "a relation with a space": (of({"a b": THIS}, {"a b": direct(USER)}), "relations_invalid_pattern"),
     "a long relation": (of({"x" * 51: THIS}, {}), "relations_invalid_pattern"),
     "types that are too many": (of({}, {}, *[{"type": f"t{n}"} for n in range(99)]), "exceeded_entity_limit"),
+    "an expression in place of a condition": (
+        of({"viewer": THIS}, {"viewer": direct({**USER, "condition": "$expression"})}),
+        INVALID,
+    ),
     "no rewrite": (of({"viewer": {}}, {}), MODEL),
     "two rewrites": (of({"viewer": {**THIS, **computed("x")}}, VIEWER), INVALID),
     "a rewrite of a text": (of({"viewer": "this"}, VIEWER), INVALID),

@@ -165,18 +165,6 @@ MUTANTS = (
     ),
     Mutant("a condition may be left out", "admission.py", '        if "" not in names:', "        if False:"),
     Mutant(
-        "a tupleset may name usersets when it is written",
-        "admission.py",
-        "    if found.is_tupleset:\n        _check_tupleset",
-        "    if False:\n        _check_tupleset",
-    ),
-    Mutant(
-        "a tupleset's wildcard is followed",
-        "model.py",
-        "        if self.is_tupleset and (",
-        "        if False and (",
-    ),
-    Mutant(
         "an implicit tuple may be written",
         "writing.py",
         "    if split_userset(one.user) == (one.object, one.relation):",
@@ -302,6 +290,12 @@ MUTANTS = (
         "quick.py",
         "            if further(tuples, parent, user, kind, asked):\n                return True\n",
         "            return further(tuples, parent, user, kind, asked)\n",
+    ),
+    Mutant(
+        "a tupleset may name more than objects",
+        "validation.py",
+        "unknown or (relation.is_tupleset and not is_plain)",
+        "unknown",
     ),
     Mutant("a model may go in circles", "validation.py", "if _has_cycle(", "if False and _has_cycle("),
     Mutant(

@@ -113,7 +113,7 @@ def test_a_userset_has_what_its_relation_is_and_its_members_do_not_have_everybod
 
 
 def test_everybody_of_a_type_is_not_its_usersets() -> None:
-    kinds = direct({"type": "group"}, {"type": "group", "wildcard": {}})
+    kinds = direct({"type": "group"}, {"type": "group", "wildcard": {}}, GROUP)
     store = world({"viewer": THIS}, {"viewer": kinds}, key("doc:1", "viewer", "group:*"))
     assert asked(store, "viewer", "group:1") is True
     assert asked(store, "viewer", "group:1#member") is False

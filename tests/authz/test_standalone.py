@@ -20,6 +20,10 @@ from tests.authz.desks import There
 ANNA = ("user:anna", "owner", "doc:1")
 
 
+def named(name: str) -> CreateStoreRequest:
+    return CreateStoreRequest(name=name)  # type: ignore[no-untyped-call]
+
+
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     command = [sys.executable, "-m", "twins.runtime.authz", "--port", "0"]
@@ -33,7 +37,7 @@ def port() -> Iterator[int]:
 def test_the_sdk_makes_a_store_writes_checks_and_lists(port: int) -> None:
     desk = There(port)
     with OpenFgaClient(ClientConfiguration(api_url=f"http://127.0.0.1:{port}")) as client:
-        store = client.create_store(CreateStoreRequest(name="sync")).id
+        store = client.create_store(named("sync")).id
         client.set_store_id(store)
         status, told = desk.call("POST", f"/stores/{store}/authorization-models", MODEL)
         assert status == 201, told
@@ -52,7 +56,7 @@ def test_the_async_sdk_does_too(port: int) -> None:
     async def run() -> None:
         desk = There(port)
         async with AsyncClient(ClientConfiguration(api_url=f"http://127.0.0.1:{port}")) as client:
-            store = (await client.create_store(CreateStoreRequest(name="async"))).id
+            store = (await client.create_store(named("async"))).id
             client.set_store_id(store)
             desk.call("POST", f"/stores/{store}/authorization-models", MODEL)
             await client.write_tuples([ClientTuple(*ANNA)])

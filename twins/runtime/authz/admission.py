@@ -21,7 +21,6 @@ from twins.runtime.authz.names import (
     split_userset,
     type_of,
 )
-from twins.runtime.authz.rewrites import This
 
 
 class Inadmissible(Refused):
@@ -108,8 +107,6 @@ def admit(
         found = check_named(model, object_, relation, user)
     except Refused as refused:
         raise Inadmissible(key, str(refused)) from None
-    if found.is_tupleset:
-        _check_tupleset(key, found, user)
     kind = kind_of(user)
     names = found.admitted.get(kind)
     if names is None:
@@ -130,15 +127,6 @@ def admit(
     except ValueError as error:
         raise Inadmissible(shown, str(error), of_condition=True) from None
     return Conditioned(condition.name, context)
-
-
-def _check_tupleset(key: str, relation: Relation, user: str) -> None:
-    if not isinstance(relation.rewrite, This):
-        raise Inadmissible(key, f"unexpected rewrite encountered with tupleset relation '{relation.label}'")
-    if is_wildcard(user):
-        raise Inadmissible(key, f"unexpected wildcard relationship with tupleset relation '{relation.label}'")
-    if not is_object(user):
-        raise Inadmissible(key, f"unexpected user '{user}' with tupleset relation '{relation.label}'")
 
 
 def _unlisted(relation: Relation, user: str, kind: str) -> str:

@@ -13,6 +13,7 @@ from twins.runtime.authz.errors import invalid
 from twins.runtime.authz.faults import NAME, TYPE, Fault, longer, missing, refuse, unfit
 
 MOST_CONDITIONS = MOST_PARAMETERS = 25
+INLINE = "$expression"
 FILE = r"^[a-zA-Z0-9_\-\/]{1,100}\.fga$"
 OPERANDS = {"union", "intersection"}
 SPELLINGS = {"computed_userset": "computedUserset", "tuple_to_userset": "tupleToUserset"}
@@ -63,6 +64,8 @@ def _type_faults(definition: Json) -> Iterator[Fault]:
             for field in ("relation", "condition"):
                 if related.get(field):
                     yield from unfit("RelationReference", field.title(), related[field], NAME)
+            if related["condition"] == INLINE:
+                raise invalid(f"{INLINE} requires the experimental feature inline_expressions")
 
 
 def _rewrite_faults(rewrite: Json) -> Iterator[Fault]:

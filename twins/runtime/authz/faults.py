@@ -7,7 +7,7 @@ The error code depends on the first field that is wrong and on why (`getCustomiz
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from twins.runtime.authz.errors import Refused
@@ -20,6 +20,7 @@ USER = r"^[^\s]{2,512}$"
 ULID = r"^[ABCDEFGHJKMNPQRSTVWXYZ0-9]{26}$"
 STORE_NAME = r"^[a-zA-Z0-9\s\.\-\/^_&@]{3,64}$"
 GOING_ON = r"^$|^[A-Za-z0-9-_]+={0,2}$"
+LONGEST_TOKEN = 5120
 REQUIRED = "value is required"
 _PATTERN, _AT_MOST = "value does not match regex pattern", "value length must be at most"
 _CODES = (
@@ -59,6 +60,26 @@ def missing(message: str, field: str, value: object) -> Iterator[Fault]:
     """A fault when there is no value."""
     if value is None:
         yield message, field, REQUIRED
+
+
+def many(message: str, field: str, items: Sequence[object] | None, most: int) -> Iterator[Fault]:
+    """A fault when there are more."""
+    if len(items or ()) > most:
+        yield message, field, f"value must contain no more than {most} item(s)"
+
+
+def model_faults(message: str, id_: str | None) -> Iterator[Fault]:
+    """A fault when a model is named by something that is no ULID."""
+    if id_:
+        yield from unfit(message, "AuthorizationModelId", id_, ULID)
+
+
+def page_faults(message: str, size: int | None, token: str | None) -> Iterator[Fault]:
+    """The faults of a page's size and token."""
+    if size is not None and not 1 <= size <= 100:
+        yield message, "PageSize", "value must be inside range [1, 100]"
+    yield from longer(message, "ContinuationToken", token or "", LONGEST_TOKEN)
+    yield from unfit(message, "ContinuationToken", token or "", GOING_ON)
 
 
 def refuse(faults: Iterable[Fault]) -> None:

@@ -39,9 +39,7 @@ class Relation:
         self.usersets = any("#" in kind for kind in admitted)
 
     def names(self, kind: str) -> frozenset[str]:
-        """The conditions under which a tuple may name a user of this kind; a tupleset's name objects only."""
-        if self.is_tupleset and (kind.endswith(":*") or "#" in kind or not isinstance(self.rewrite, This)):
-            return frozenset()
+        """The conditions under which a tuple may name a user of this kind."""
         return self.admitted.get(kind, frozenset())
 
     def admits(self, kind: str, condition: str) -> bool:

@@ -9,20 +9,20 @@ import msgspec
 
 from twins.runtime.authz.errors import invalid
 from twins.runtime.authz.faults import (
-    GOING_ON,
     NAME,
     OBJECT,
     TYPE,
-    ULID,
     USER,
     Fault,
     longer,
+    many,
     missing,
+    model_faults,
+    page_faults,
     unfit,
 )
 
 MOST_CONTEXTUAL, MOST_ASSERTED, MOST_ASSERTIONS = 100, 20, 100
-LONGEST_TOKEN = 5120
 T = TypeVar("T")
 Context = dict[str, Any]
 
@@ -281,24 +281,6 @@ def asked(message: str, key: Question | None, inner: str) -> Iterator[Fault]:
     yield from missing(message, "TupleKey", key)
     if key is not None:
         yield from key.faults(inner)
-
-
-def many(message: str, field: str, items: Sequence[object] | None, most: int) -> Iterator[Fault]:
-    """A fault when there are more."""
-    if len(items or ()) > most:
-        yield message, field, f"value must contain no more than {most} item(s)"
-
-
-def model_faults(message: str, id_: str | None) -> Iterator[Fault]:
-    if id_:
-        yield from unfit(message, "AuthorizationModelId", id_, ULID)
-
-
-def page_faults(message: str, size: int | None, token: str | None) -> Iterator[Fault]:
-    if size is not None and not 1 <= size <= 100:
-        yield message, "PageSize", "value must be inside range [1, 100]"
-    yield from longer(message, "ContinuationToken", token or "", LONGEST_TOKEN)
-    yield from unfit(message, "ContinuationToken", token or "", GOING_ON)
 
 
 def _filter_faults(key: Question) -> Iterator[Fault]:

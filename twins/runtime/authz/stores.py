@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from twins.runtime.authz.errors import Refused, invalid
-from twins.runtime.authz.faults import STORE_NAME, TYPE, ULID, refuse, unfit
+from twins.runtime.authz.faults import STORE_NAME, TYPE, ULID, page_faults, refuse, unfit
 from twins.runtime.authz.model import Model
 from twins.runtime.authz.parameters import instant
 from twins.runtime.authz.requests import (
@@ -16,7 +16,6 @@ from twins.runtime.authz.requests import (
     ReadRequest,
     WriteRequest,
     convert,
-    page_faults,
 )
 from twins.runtime.authz.sizes import message_size
 from twins.runtime.authz.store import PAGE, Store, now, position_in, token_of
@@ -138,14 +137,9 @@ def check_filter(key: Question) -> None:
 def write(visit: Visit) -> Answer:
     """`POST …/write`: all or nothing."""
     body = visit.body(WriteRequest)
-    model = None
-    if body.writes or body.authorization_model_id or not body.deletes:
-        model = visit.model(body.authorization_model_id)
-    deletes, writes = checked(body, model)
-    store = visit.store
-    if store is None:
-        store = Store("")
-    store.write(
+    deletes, writes = checked(body, visit.model(body.authorization_model_id))
+    assert visit.store is not None
+    visit.store.write(
         deletes,
         writes,
         ignore_missing=body.deletes is not None and body.deletes.on_missing == "ignore",

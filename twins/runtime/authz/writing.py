@@ -17,11 +17,11 @@ LONGEST_CONTEXT = 32 * 1024
 OPTIONS = ("", "error", "ignore")
 
 
-def checked(body: WriteRequest, model: Model | None) -> tuple[list[Stored], list[Stored]]:
+def checked(body: WriteRequest, model: Model) -> tuple[list[Stored], list[Stored]]:
     """The tuples to delete and to write.
 
     Args:
-        model: whose tuples they are to be; None when there are only deletions.
+        model: whose tuples they are to be.
 
     Raises:
         Refused: something is not allowed.
@@ -33,7 +33,7 @@ def checked(body: WriteRequest, model: Model | None) -> tuple[list[Stored], list
             "invalid_write_input",
             "Invalid input. Make sure you provide at least one write, or at least one delete",
         )
-    new = [_written(one, model) for one in writes] if model is not None else []
+    new = [_written(one, model) for one in writes]
     for one in deletes:
         if not is_user(one.user):
             raise invalid(f"Invalid tuple '{_key(one)}'. Reason: the 'user' field is malformed")

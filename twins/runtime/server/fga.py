@@ -19,7 +19,7 @@ from twins.runtime.authz.conditions import Asked
 from twins.runtime.authz.engine import asked_at
 from twins.runtime.authz.errors import ABORTED, Refused, invalid
 from twins.runtime.authz.explain import Explanation
-from twins.runtime.authz.faults import refuse
+from twins.runtime.authz.faults import page_faults, refuse
 from twins.runtime.authz.names import key_of, type_of
 from twins.runtime.authz.questions import Questions
 from twins.runtime.authz.store import Stored, position_in, token_of
@@ -191,7 +191,7 @@ async def changes(request: Request, twin: Twin) -> Answer:
     type_, token = request.query.get("type", ""), request.query.get("continuation_token", "")
     text = request.query.get("page_size", "") or str(store.PAGE)
     size = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
-    refuse(requests.page_faults("ReadChangesRequest", size, token))
+    refuse(page_faults("ReadChangesRequest", size, token))
     start, kind = position_in(token) or (1, type_)
     if kind != type_:
         raise Refused(
