@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import Any
 
 import pytest
@@ -348,6 +349,43 @@ def test_models_are_listed_newest_first(store: Store) -> None:
     assert [one["id"] for one in told["authorization_models"]] == [newer]
     rest = store.get(f"authorization-models?continuation_token={told['continuation_token']}")[1]
     assert [one["id"] for one in rest["authorization_models"]] == [store.model]
+
+
+def test_a_wish_for_consistency_is_accepted_and_changes_nothing(filled: Store) -> None:
+    for wish in ("MINIMIZE_LATENCY", "HIGHER_CONSISTENCY", "anything", 100):
+        assert allowed(filled, *ANNA, consistency=wish)
+
+
+JUNK = (None, True, 0, -1, 1.5, "", "\u0000", "user:*", [], [None], {}, {"": None}, {"x": [{}]}, "9" * 400)
+
+
+def spoilt(random: Random, value: Any) -> Any:
+    """The value with one of its parts replaced."""
+    if isinstance(value, dict) and value and random.random() < 0.8:
+        name = random.choice(list(value))
+        return {**value, name: spoilt(random, value[name])}
+    if isinstance(value, list) and value and random.random() < 0.8:
+        at = random.randrange(len(value))
+        return [*value[:at], spoilt(random, value[at]), *value[at + 1 :]]
+    return random.choice(JUNK)
+
+
+def test_nothing_that_is_sent_breaks_the_server(store: Store) -> None:
+    sound: list[tuple[str, Any]] = [
+        ("authorization-models", MODEL),
+        ("check", check("doc:1", "near", "user:dora", context={"ip": "10.0.0.1"}, **brought(TUPLES[6]))),
+        ("batch-check", {"checks": [{**check(*ANNA), "correlation_id": "a"}]}),
+        ("list-objects", {"type": "doc", "relation": "guest", "user": "user:carl", "context": {"x": 1}}),
+        ("list-users", {**USERS, "contextual_tuples": [TUPLES[6]], "context": {"x": 1}}),
+        ("expand", {"tuple_key": {"object": "doc:1", "relation": "viewer"}}),
+        ("read", {"tuple_key": {"object": "doc:1"}, "page_size": 2, "continuation_token": ""}),
+        ("write", writes(key("doc:7", "guest", "user:x", "small", x=1), on_duplicate="ignore")),
+    ]
+    random = Random(7)
+    for _ in range(3000):
+        verb, body = random.choice(sound)
+        status, told = store.post(verb, spoilt(random, body))
+        assert status in (200, 201, 400, 409), (verb, body, told)
 
 
 def all_tuples(store: Store) -> list[Json]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -161,6 +163,21 @@ def test_the_short_way_to_a_plain_relation_answers_as_the_long_one(
     for object_ in OBJECTS:
         long = Check(engine.model, engine.tuples, user, asked_at(NOW)).holds(object_, "parent")
         assert engine.check(object_, "parent", user, NOW) == long
+
+
+def test_a_tuple_with_a_window_takes_less_than_a_kilobyte() -> None:
+    index, count = Tuples(), 5000
+    gc.collect()
+    tracemalloc.start()
+    for number in range(count):
+        window = {
+            "not_before": f"2030-01-01T00:00:00.{number:06}Z",
+            "expires_at": f"2031-01-01T00:00:00.{number:06}Z",
+        }
+        index.add(row(f"slice:{number:026}", "federation_reader", f"twin:{number:026}", window))
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken / count < 1000
 
 
 def test_a_chain_that_is_too_deep_has_no_answer_unless_a_sibling_decides() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import select
 import socket
@@ -16,6 +17,7 @@ from urllib.parse import urlencode
 import pytest
 from openfga_sdk import ReadRequestTupleKey
 from openfga_sdk.client import ClientConfiguration
+from openfga_sdk.client import OpenFgaClient as AsyncClient
 from openfga_sdk.client.models import (
     ClientBatchCheckItem,
     ClientBatchCheckRequest,
@@ -64,12 +66,15 @@ def relayed(machine: Machine) -> Iterator[int]:
         thread.join()
 
 
-def sdk(port: int, store: str, token: str) -> OpenFgaClient:
+def configured(port: int, store: str, token: str) -> ClientConfiguration:
     credentials = Credentials(method="api_token", configuration=CredentialConfiguration(api_token=token))
-    configuration = ClientConfiguration(
+    return ClientConfiguration(
         api_url=f"http://127.0.0.1:{port}", store_id=store, credentials=credentials, timeout_millisec=10_000
     )
-    return OpenFgaClient(configuration)
+
+
+def sdk(port: int, store: str, token: str) -> OpenFgaClient:
+    return OpenFgaClient(configured(port, store, token))
 
 
 @pytest.fixture
@@ -289,3 +294,18 @@ def test_a_decision_is_explained_by_its_tuples_or_by_what_is_missing(twin: Machi
     stranger, token = person("twin"), twin.owner.token(twin.id)
     assert raw(twin, "/v1/explain?user=x&relation=can_read&object=slice:catalogue", token)[0] == 400
     assert raw(twin, "/v1/explain", stranger.token(twin.id))[0] == 401
+
+
+def test_the_async_sdk_meets_a_twin_too(twin: Machine) -> None:
+    twin.mine.call("grant", grant_args(READER))
+
+    async def run(port: int) -> tuple[bool, list[str]]:
+        async with AsyncClient(configured(port, twin.id, twin.owner.token(twin.id))) as client:
+            checked = await client.check(ClientCheckRequest(**PLACE))
+            listing = ClientListObjectsRequest(
+                user=READER.subject, relation="can_read_federated", type="slice"
+            )
+            return checked.allowed, (await client.list_objects(listing)).objects
+
+    with relayed(twin) as port:
+        assert asyncio.run(run(port)) == (True, ["slice:catalogue"])
