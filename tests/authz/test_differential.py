@@ -15,6 +15,9 @@ import pytest
 from tests.authz import cases, models, worlds
 from tests.authz.desks import Here, Store, There
 from tests.authz.reference import VERSION, running
+from twins.runtime.authz.explain import Explanation
+from twins.runtime.authz.questions import Questions
+from twins.runtime.authz.requests import CheckRequest, convert
 
 # More of them: MYCELIUM_LONG=1. Other ones: MYCELIUM_SEED=<number>.
 WORLDS = 5000 if os.environ.get("MYCELIUM_LONG") else 60
@@ -51,17 +54,18 @@ def test_this_engine_answers_as_openfga_does(there: There) -> None:
             answers = [store.post(verb, body) for store in (ours, theirs)]
             counted += 1
             told = f"{VERSION}, seed {seed}, question {number}: {verb} {body}: {answers}"
-            assert _agree(theirs, verb, body, *answers), told
+            assert _agree(ours, theirs, verb, body, *answers), told
     assert counted > WORLDS * 10
 
 
-def _agree(theirs: Store, verb: str, body: Any, mine: Answer, other: Answer) -> bool:
+def _agree(ours: Store, theirs: Store, verb: str, body: Any, mine: Answer, other: Answer) -> bool:
     if _shown(mine) == _shown(other):
         return True
     if verb != "expand" and _hangs_on_timing(mine, other):
         return True
     if verb == "check":
-        return any(_shown(mine) == _shown(theirs.post(verb, body)) for _ in range(REPEATED))
+        again = (_shown(theirs.post(verb, body)) for _ in range(REPEATED))
+        return _shown(mine) in again or _suffices(ours, theirs, body)
     if mine[0] != 200 or other[0] != 200 or verb == "expand":
         return False
     names = [_members(answer[1]) for answer in (mine, other)]
@@ -70,6 +74,25 @@ def _agree(theirs: Store, verb: str, body: Any, mine: Answer, other: Answer) -> 
         any(_checked(theirs, body, name) is allowed for _ in range(REPEATED))
         for name, allowed in wanted.items()
     )
+
+
+def _suffices(ours: Store, theirs: Store, body: Any) -> bool:
+    """Whether OpenFGA says yes too when it has nothing but the tuples that made this engine say yes.
+
+    Its fast way through usersets loses a member beside a wildcard whose condition fails, at times.
+    """
+    assert isinstance(ours.desk, Here)
+    mine = ours.desk.server.stores[ours.id]
+    assert mine.latest is not None
+    request = convert(body, CheckRequest)
+    questions = Questions(mine.latest, mine.tuples)
+    reader, asked = questions.reader(request.brought), questions.asked(request.context)
+    key = body["tuple_key"]
+    path = Explanation(mine.latest, reader, key["user"], asked).why(key["object"], key["relation"]).path
+    fresh = Store(theirs.desk, {name: part for name, part in mine.latest.document.items() if name != "id"})
+    written = [fresh.write(one)[0] for one in path]
+    status, told = fresh.post("check", {"tuple_key": key, "context": body["context"]})
+    return bool(written) and status == 200 and told["allowed"] is True
 
 
 def _hangs_on_timing(mine: Answer, other: Answer) -> bool:

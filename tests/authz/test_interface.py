@@ -356,7 +356,10 @@ def test_a_wish_for_consistency_is_accepted_and_changes_nothing(filled: Store) -
         assert allowed(filled, *ANNA, consistency=wish)
 
 
-JUNK = (None, True, 0, -1, 1.5, "", "\u0000", "user:*", [], [None], {}, {"": None}, {"x": [{}]}, "9" * 400)
+JUNK: tuple[Any, ...] = (
+    *(None, True, 0, -1, 1.5, "", "\0", "user:*", "9" * 400),
+    *([], [None], {}, {"": None}, {"x": [{}]}),
+)
 
 
 def spoilt(random: Random, value: Any) -> Any:
