@@ -194,7 +194,12 @@ MUTANTS = (
         "    _check_keys([*deletes, *writes])",
         "    _check_keys(writes)",
     ),
-    Mutant("a deletion's change tells the condition", "store.py", "one._replace(condition=None)", "one"),
+    Mutant(
+        "a deletion's change tells the condition",
+        "store.py",
+        "            del self._rows[one.key]\n",
+        "            one = self._rows.pop(one.key)\n",
+    ),
     Mutant(
         "a page's token counts rows",
         "store.py",

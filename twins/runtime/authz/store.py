@@ -96,7 +96,7 @@ class Store:
         for one in gone:
             del self._rows[one.key]
             self.tuples.remove(one._asdict())
-            self._note("DELETE", one._replace(condition=None), at)
+            self._note("DELETE", one, at)
         for one in new:
             self._seq += 1
             self._rows[one.key] = one._replace(seq=self._seq, at=at)
