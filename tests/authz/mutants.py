@@ -245,8 +245,14 @@ MUTANTS = (
     Mutant(
         "a window is read once for all models",
         "conditions.py",
-        "own.begin is not None and own.read_by is self:",
-        "own.begin is not None:",
+        "        if own.read_by is self:\n",
+        "        if own.read_by is not None:\n",
+    ),
+    Mutant(
+        "listing users trusts what it found in a circle",
+        "listing.py",
+        "        if not self._circles:\n",
+        "        if True:\n",
     ),
     Mutant(
         "listing users does not prune",

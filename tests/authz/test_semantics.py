@@ -144,6 +144,22 @@ def test_a_circle_is_false_in_an_intersection_and_on_either_side_of_an_exclusion
     assert users(store, "asked") == []
 
 
+def test_a_list_of_users_that_went_in_a_circle_names_nobody_whom_a_check_denies() -> None:
+    rest = direct(USER, {"type": "doc", "relation": "open"})
+    store = world(
+        {"parent": THIS, "all": union(through("parent", "open"), THIS), "open": but(THIS, computed("all"))},
+        {"parent": direct({"type": "doc"}), "all": rest, "open": direct(USER)},
+        *[key(f"doc:{n}", "parent", f"doc:{m}") for n, m in ((1, 2), (2, 1), (3, 1), (3, 2))],
+        *[key(f"doc:{n}", "open", user) for n in (1, 2, 3) for user in ("user:a", "user:b")],
+        key("doc:1", "all", "user:a"),
+        key("doc:2", "all", "doc:1#open"),
+    )
+    for relation in ("all", "open"):
+        for number in ("1", "2", "3"):
+            found = users(store, relation, object_=number)
+            assert [one for one in found if not asked(store, relation, one, f"doc:{number}")] == []
+
+
 def test_a_circle_does_not_hide_another_way() -> None:
     loop = direct(USER, {"type": "doc", "relation": "loop"})
     more = (key("doc:2", "loop", "doc:3#loop"), key("doc:3", "loop", "user:a"))
@@ -366,7 +382,7 @@ def test_a_tuples_window_is_read_for_each_model_anew() -> None:
 
     store = Store(Here(), model("now >= begin && now < end"))
     bounds = {"begin": "2030-01-01T00:00:00Z", "end": "2031-01-01T00:00:00Z"}
-    store.write(key("doc:1", "viewer", "user:a", "window", **bounds))
+    store.write(*[key(f"doc:{n}", "viewer", "user:a", "window", **bounds) for n in (1, 2, 3)])
     other = store.post("authorization-models", model("now > begin && now <= end"))[1][
         "authorization_model_id"
     ]
@@ -375,5 +391,8 @@ def test_a_tuples_window_is_read_for_each_model_anew() -> None:
         more = {"authorization_model_id": id_}
         found = [asked(store, "viewer", context={"now": moment}, **more) for moment in moments]
         assert found == list(map(bool, expected))
+        for moment, holds in zip(moments, expected, strict=True):
+            wanted = ["doc:1", "doc:2", "doc:3"] if holds else []
+            assert listed(store, "viewer", context={"now": moment}, **more) == wanted
     assert asked(store, "viewer", context={"now": "soon"}) == ERROR
     assert asked(store, "viewer") == ERROR

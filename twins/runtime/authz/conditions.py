@@ -118,13 +118,13 @@ class Condition:
                 raise ValueError(f"found invalid context parameter: {key}")
 
     def holds(self, key: str, own: Conditioned, asked: Asked) -> bool:
-        """Whether the condition of the tuple `key` holds.
+        """Whether the condition of the tuple `key`, which `takes` took, holds.
 
         Raises:
             ConditionFailed: a parameter is missing or of another type, or the expression has no value.
         """
         window = self.window
-        if window is not None and own.begin is not None and own.read_by is self:
+        if window is not None and own.begin is not None:
             moment = asked.moments.get(window.moment)
             if moment is not None:
                 return own.begin <= moment < own.end

@@ -5,7 +5,9 @@ Everything on the way is looked at, so one condition that cannot be evaluated re
 
 from __future__ import annotations
 
-from twins.runtime.authz.check import DEPTH
+from collections.abc import Iterable
+
+from twins.runtime.authz.check import DEPTH, Check
 from twins.runtime.authz.conditions import Asked, Conditioned
 from twins.runtime.authz.errors import ConditionFailed, Refused, TooDeep
 from twins.runtime.authz.model import Model, Relation
@@ -31,6 +33,7 @@ class Listing:
         self._asked = asked
         self._possible = _possible(model, kind)
         self._failures: list[Refused] = []
+        self._circles = 0
 
     def users(self, object_: str, relation: str) -> list[str]:
         """Users, usersets and, when everybody has it, `type:*`.
@@ -45,7 +48,14 @@ class Listing:
         for failure in sorted(self._failures, key=lambda one: not isinstance(one, TooDeep)):
             raise failure
         everybody = [f"{self._kind}:*"] if found.everybody else []
-        return sorted(found.named) + everybody
+        return sorted(self._confirmed(found, object_, relation)) + everybody
+
+    def _confirmed(self, found: Found, object_: str, relation: str) -> Iterable[str]:
+        """Who is named; where the search went in a circle, those whom a check confirms."""
+        if not self._circles:
+            return found.named
+        checks = ((one, Check(self._model, self._tuples, one, self._asked)) for one in found.named)
+        return [one for one, check in checks if check.holds(object_, relation)]
 
     def _expand(self, object_: str, name: str, path: Path, depth: int) -> Found:
         here = (object_, name)
@@ -53,6 +63,7 @@ class Listing:
             self._failures.append(TooDeep())
             return EMPTY
         if here in path:
+            self._circles += 1
             return CIRCLE
         relation = self._model.relation(type_of(object_), name)
         if relation is None:
