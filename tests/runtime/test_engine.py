@@ -160,6 +160,7 @@ PAST, NOW_ON = (
     ("2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"),
     ("2020-01-01T00:00:00Z", "2040-01-01T00:00:00Z"),
 )
+IN = ("doc:a", "parent")
 PLAIN, WINDOWED = {"type": "user"}, {"type": "user", "condition": "grant_window"}
 
 
