@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from twins.runtime.authz.decisions import Decisions
-from twins.runtime.authz.engine import CheckFailed, Engine
-from twins.runtime.authz.model import Model, ModelRefused
-from twins.runtime.authz.tuples import TABLE, Tuples, key_of, row
-from twins.runtime.clock import write
-from twins.runtime.codec import encode
-from twins.runtime.state import Effect, State
+from twins.runtime.authz.check import Check
+from twins.runtime.authz.engine import Engine, asked_at
+from twins.runtime.authz.errors import Refused
+from twins.runtime.authz.explain import Explanation
+from twins.runtime.authz.model import Model
+from twins.runtime.authz.quick import predicate_of
+from twins.runtime.authz.strict import ModelRefused, model_of_twin
+from twins.runtime.authz.tuples import Tuples, row
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC).timestamp()
 RELATIONS = ["r0", "r1", "r2", "r3"]
 OBJECTS = ["doc:a", "doc:b", "doc:c"]
 USERS = ["user:x", "user:y"]
 Tuple = tuple[str, str, str]
+TIME = {"type_name": "TYPE_NAME_TIMESTAMP"}
+WINDOW: dict[str, Any] = {
+    "name": "grant_window",
+    "expression": "current_time >= not_before && current_time < expires_at",
+    "parameters": dict.fromkeys(("current_time", "not_before", "expires_at"), TIME),
+}
 
 
 def computed(relation: str) -> dict[str, Any]:
@@ -131,10 +140,85 @@ def test_listed_objects_are_those_whose_check_is_true(
     assert listed == [o for o in OBJECTS if engine.check(o, relation, user, NOW)]
 
 
+@given(stores(), st.sampled_from(USERS))
+def test_an_explanation_says_what_the_check_says_with_tuples_that_are_there(
+    store: tuple[dict[str, Any], set[Tuple]], user: str
+) -> None:
+    engine = engine_of(*store)
+    for object_ in OBJECTS:
+        for relation in RELATIONS:
+            why = (
+                Explanation(engine.model, engine.tuples, user, asked_at(NOW)).why(object_, relation).to_json()
+            )
+            assert why["allowed"] == engine.check(object_, relation, user, NOW)
+            used = {(one["object"], one["relation"], one["user"]) for one in why["path"]}
+            assert used <= store[1]
+            assert bool(why["missing"]) is not why["allowed"]
+
+
+PAST, NOW_ON = (
+    ("2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"),
+    ("2020-01-01T00:00:00Z", "2040-01-01T00:00:00Z"),
+)
+IN = ("doc:a", "parent")
+PLAIN, WINDOWED = {"type": "user"}, {"type": "user", "condition": "grant_window"}
+
+
+def plain_model() -> Model:
+    """Documents in folders, as plain as a twin's slices in their instance."""
+
+    def type_(name: str, relations: dict[str, Any], **related: list[dict[str, Any]]) -> dict[str, Any]:
+        metadata = {key: {"directly_related_user_types": kinds} for key, kinds in related.items()}
+        return {"type": name, "relations": relations, "metadata": {"relations": metadata}}
+
+    this: dict[str, Any] = {"this": {}}
+    can_read = {"union": {"child": [computed("reader"), computed("owner"), through("parent", "owner")]}}
+    relations = {"parent": this, "owner": this, "reader": this, "can_read": can_read}
+    parents: list[dict[str, Any]] = [{"type": "folder"}, {"type": "user"}]
+    doc = type_("doc", relations, parent=parents, owner=[PLAIN], reader=[PLAIN, WINDOWED])
+    types = [{"type": "user"}, type_("folder", {"owner": this}, owner=[WINDOWED]), doc]
+    return model_of_twin(
+        {"schema_version": "1.1", "type_definitions": types, "conditions": {"grant_window": WINDOW}}
+    )
+
+
+PLACES = st.sampled_from(
+    [("doc:a", "owner"), ("doc:a", "reader"), ("folder:f", "owner"), ("folder:g", "owner"), IN]
+)
+NAMED = st.sampled_from(["user:x", "folder:f", "folder:g"])
+WRITTEN = st.tuples(PLACES, NAMED, st.sampled_from([None, PAST, NOW_ON]))
+
+
+@given(st.lists(WRITTEN, max_size=8))
+@example([(IN, "folder:f", None), (IN, "folder:g", None), (("folder:g", "owner"), "user:x", NOW_ON)])
+def test_the_quick_way_answers_as_the_long_one(written: list[tuple[Any, str, Any]]) -> None:
+    model, index = plain_model(), Tuples()
+    for (object_, relation), user, window in written:
+        bounds = window and dict(zip(("not_before", "expires_at"), window, strict=True))
+        index.add(row(object_, relation, user, bounds))
+    for relation in ("owner", "reader", "can_read"):
+        assert predicate_of(model, model.types["doc"][relation]) is not None
+        long = Check(model, index, "user:x", asked_at(NOW)).holds("doc:a", relation)
+        assert Engine(model, index).check("doc:a", relation, "user:x", NOW) == long
+
+
+def test_a_tuple_with_a_window_takes_less_than_a_kilobyte() -> None:
+    index, count = Tuples(), 5000
+    gc.collect()
+    tracemalloc.start()
+    for number in range(count):
+        begin, end = (f"{year}-01-01T00:00:00.{number:06}Z" for year in (2030, 2031))
+        window = {"not_before": begin, "expires_at": end}
+        index.add(row(f"slice:{number:026}", "federation_reader", f"twin:{number:026}", window))
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken / count < 1000
+
+
 def test_a_chain_that_is_too_deep_has_no_answer_unless_a_sibling_decides() -> None:
     chain: set[Tuple] = {(f"doc:{n}", "parent", f"doc:{n + 1}") for n in range(40)}
     deep = {"r0": {"union": {"child": [through("parent", "r0"), {"this": {}}]}}}
-    with pytest.raises(CheckFailed) as failed:
+    with pytest.raises(Refused) as failed:
         engine_of(deep, chain).check("doc:0", "r0", "user:x", NOW)
     assert failed.value.code == "authorization_model_resolution_too_complex"
     assert engine_of(deep, {*chain, ("doc:0", "r0", "user:x")}).check("doc:0", "r0", "user:x", NOW)
@@ -164,8 +248,14 @@ def test_a_window_includes_its_begin_and_excludes_its_end(begin: str, end: str, 
     doc = {"type": "doc", "relations": {"reader": {"this": {}}}, "metadata": metadata}
     index = Tuples()
     index.add(row("doc:a", "reader", "user:x", {"not_before": begin, "expires_at": end}))
-    model = Model({"schema_version": "1.1", "type_definitions": [{"type": "user"}, doc]})
+    types = [{"type": "user"}, doc]
+    model = model_of_twin(
+        {"schema_version": "1.1", "type_definitions": types, "conditions": {"grant_window": WINDOW}}
+    )
     assert Engine(model, index).check("doc:a", "reader", "user:x", NOW) is allowed
+    told = Explanation(model, index, "user:x", asked_at(NOW)).why("doc:a", "reader").to_json()
+    assert (told["allowed"], bool(told["path"])) == (allowed, allowed)
+    assert [lack["reason"] for lack in told["missing"]] == ([] if allowed else ["condition"])
 
 
 def test_a_tuple_that_the_model_does_not_admit_counts_for_nothing() -> None:
@@ -186,45 +276,16 @@ def test_a_tuple_that_the_model_does_not_admit_counts_for_nothing() -> None:
 
 
 def test_a_model_with_a_wildcard_or_another_condition_is_refused() -> None:
-    open_to_all = {"relations": {"r": {"directly_related_user_types": [{"type": "user", "wildcard": {}}]}}}
-    doc = {"type": "doc", "relations": {"r": {"this": {}}}, "metadata": open_to_all}
-    with pytest.raises(ModelRefused):
-        Model({"schema_version": "1.1", "type_definitions": [doc]})
-    with pytest.raises(ModelRefused):
-        Model({"schema_version": "1.1", "type_definitions": [], "conditions": {"anything": {}}})
+    def model(related: dict[str, Any], conditions: dict[str, Any]) -> Model:
+        metadata = {"relations": {"r": {"directly_related_user_types": [{"type": "user", **related}]}}}
+        doc = {"type": "doc", "relations": {"r": {"this": {}}}, "metadata": metadata}
+        types = [{"type": "user"}, doc]
+        return model_of_twin({"schema_version": "1.1", "type_definitions": types, "conditions": conditions})
 
-
-WINDOWS = st.tuples(st.integers(0, 9), st.integers(0, 9))
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("grant"), st.sampled_from(USERS), WINDOWS),
-        st.tuples(st.just("end"), st.sampled_from(USERS), st.none()),
-        st.tuples(st.just("ask"), st.sampled_from(USERS), st.integers(0, 10)),
-    ),
-    max_size=40,
-)
-
-
-@given(STEPS)
-def test_a_remembered_decision_is_what_the_engine_would_answer_now(steps: list[tuple[str, str, Any]]) -> None:
-    plain, windowed = {"type": "user"}, {"type": "user", "condition": "grant_window"}
-    relations = {"reader": {"directly_related_user_types": [plain, windowed]}}
-    doc = {"type": "doc", "relations": {"reader": {"this": {}}}, "metadata": {"relations": relations}}
-    types = [{"type": "user", "relations": {}}, doc]
-    model = Model({"schema_version": "1.1", "type_definitions": types, "conditions": {"grant_window": {}}})
-    state, index = State(), Tuples()
-    state.watch(index.observe, TABLE)
-    engine = Engine(model, index)
-    decisions = Decisions(engine)
-    state.watch(decisions.observe, TABLE)
-    for step, user, value in steps:
-        key = key_of("doc:a", "reader", user)
-        if step == "ask":
-            expected = engine.check("doc:a", "reader", user, NOW + value)
-            assert decisions.allowed("doc:a", "reader", user, NOW + value) is expected
-        elif step == "grant":
-            begin, end = (write(datetime.fromtimestamp(NOW + second, UTC)) for second in value)
-            window = row("doc:a", "reader", user, {"not_before": begin, "expires_at": end})
-            state.apply([Effect(TABLE, key, encode(window))], 1)
-        elif state.raw(TABLE, key) is not None:
-            state.apply([Effect(TABLE, key, None)], 1)
+    assert model({}, {"grant_window": WINDOW}).types.keys() == {"user", "doc"}
+    with pytest.raises(ModelRefused, match="everybody"):
+        model({"wildcard": {}}, {"grant_window": WINDOW})
+    with pytest.raises(ModelRefused, match="only condition"):
+        model({}, {"anything": {**WINDOW, "name": "anything"}})
+    with pytest.raises(ModelRefused, match="only condition"):
+        model({}, {"grant_window": {**WINDOW, "expression": "true || current_time < expires_at"}})

@@ -15,6 +15,7 @@ import msgspec
 
 from twins.runtime.answers import hashed
 from twins.runtime.authz.model import Model
+from twins.runtime.authz.strict import model_of_twin
 from twins.runtime.callers import Caller
 from twins.runtime.ids import ulid_from
 from twins.runtime.keys import KeyStore, KeysUnusable
@@ -217,7 +218,7 @@ class Module:
     @cached_property
     def authorization(self) -> Model:
         """The model, read once for all twins of a process and its children."""
-        return Model(self.model)
+        return model_of_twin(self.model)
 
     def reducer(self, name: str) -> Reducer:
         """The reducer of that name.

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from twins.runtime import answers, clock, codec
-from twins.runtime.authz.engine import CheckFailed, Engine, Given
+from twins.runtime.authz.engine import Engine
 from twins.runtime.authz.tuples import TABLE as TUPLES
-from twins.runtime.authz.tuples import Tuples
+from twins.runtime.authz.tuples import Given, Tuples
 from twins.runtime.callers import Caller
 from twins.runtime.identity import KEY, TABLE, Identity
 from twins.runtime.log.record import Head, Opened, Part
@@ -38,14 +38,11 @@ class _RightsThen(Rights):
 
     def __init__(self, engine: Engine, state: State, twin: str, at: str) -> None:
         super().__init__(engine, state, twin)
-        self._checks, self._at = engine, clock.parse(at).timestamp()
+        self._at = clock.parse(at).timestamp()
 
     def may(self, caller: Caller, relation: str, object_: str) -> bool:
         given = [Given(self.instance, caller.role, caller.id)] if caller.role else []
-        try:
-            return self._checks.check(object_, relation, caller.id, self._at, given)
-        except CheckFailed:
-            return False
+        return self.decide(object_, relation, caller.id, self._at, given)
 
 
 class Reexecution:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from twins.runtime import clock
-from twins.runtime.authz.decisions import Decisions
-from twins.runtime.authz.engine import Engine, Given
-from twins.runtime.authz.tuples import TABLE as TUPLES
+from twins.runtime.authz.engine import Engine
+from twins.runtime.authz.errors import Refused
+from twins.runtime.authz.tuples import Given
 from twins.runtime.callers import Caller, is_current
 from twins.runtime.problems import Problem, forbidden, grant_required, not_found
 from twins.runtime.state import State
@@ -21,10 +22,8 @@ class Rights:
     """Answers for one twin; every refusal to the same kind of caller looks the same."""
 
     def __init__(self, engine: Engine, state: State, twin_id: str) -> None:
-        self._model = engine.model
+        self._engine = engine
         self._state = state
-        self._decisions = Decisions(engine)
-        state.watch(self._decisions.observe, TUPLES)
         self.instance = f"instance:{twin_id}"
 
     def may(self, caller: Caller, relation: str, object_: str) -> bool:
@@ -34,7 +33,14 @@ class Rights:
         if caller.former or not is_current(caller, self._state):
             return False
         given = (Given(self.instance, caller.role, caller.id),) if caller.role else ()
-        return self._decisions.allowed(object_, relation, caller.id, time.time(), given)
+        return self.decide(object_, relation, caller.id, time.time(), given)
+
+    def decide(self, object_: str, relation: str, user: str, now: float, given: Sequence[Given]) -> bool:
+        """What the store says at `now`; a check without an answer counts as no."""
+        try:
+            return self._engine.check(object_, relation, user, now, given)
+        except Refused:
+            return False
 
     def may_read(self, caller: Caller, slice_: str) -> bool:
         """Whether the caller may read the slice: twins through a grant, everybody else through a tuple."""
@@ -57,7 +63,7 @@ class Rights:
 
     def admits(self, object_: str, relation: str, user: str, condition: str) -> bool:
         """Whether the model has room for a tuple of this shape; `condition` is "" for none."""
-        return self._model.admits(object_, relation, user, condition)
+        return self._engine.model.admits(object_, relation, user, condition)
 
     def is_unknown(self, object_: str) -> bool:
         """Whether this names a slice that was never declared."""

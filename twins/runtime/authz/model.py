@@ -1,90 +1,165 @@
-"""Model: an OpenFGA 1.1 authorization model, read from its JSON form."""
+"""Model: an OpenFGA authorization model (schema 1.1 or 1.2), compiled for questions."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twins.runtime import codec
+from twins.runtime.authz.conditions import Condition, Conditioned
+from twins.runtime.authz.documents import canonical_model
+from twins.runtime.authz.names import kind_of, type_of
+from twins.runtime.authz.rewrites import Computed, Rewrite, This, Through, rewrite_of, walk
 from twins.runtime.ids import ulid_from
 
-Rewrite = dict[str, Any]
-CONDITION = "grant_window"
-BOUNDS = ("not_before", "expires_at")
 
+class Relation:
+    """One relation of one type.
 
-class ModelRefused(Exception):
-    """The model uses something that a twin does not offer."""
+    Attributes:
+        label: `type#relation`.
+        admitted: which kinds of users its tuples may name, and under which conditions (`""` is none).
+        usersets: whether a tuple may name a userset.
+        is_tupleset: whether another relation goes through its tuples.
+    """
+
+    __slots__ = ("admitted", "is_tupleset", "label", "name", "rewrite", "type", "usersets")
+
+    def __init__(self, type_: str, name: str, rewrite: Rewrite, related: list[dict[str, Any]]) -> None:
+        self.type = type_
+        self.name = name
+        self.label = f"{type_}#{name}"
+        self.rewrite = rewrite
+        self.is_tupleset = False
+        admitted: dict[str, set[str]] = {}
+        for one in related:
+            admitted.setdefault(kind_in(one), set()).add(one.get("condition") or "")
+        self.admitted = {kind: frozenset(names) for kind, names in admitted.items()}
+        self.usersets = any("#" in kind for kind in admitted)
+
+    def names(self, kind: str) -> frozenset[str]:
+        """The conditions under which a tuple may name a user of this kind."""
+        return self.admitted.get(kind, frozenset())
+
+    def admits(self, kind: str, condition: str) -> bool:
+        """Whether a tuple of this shape counts."""
+        return condition in self.names(kind)
 
 
 class Model:
-    """Types with relations; each relation has one rewrite and the kinds of users it admits directly.
+    """Types with relations, and conditions.
 
     Args:
         document: `{"schema_version", "type_definitions", "conditions"}` as OpenFGA's API has it.
+        id_: its ULID; from the document when it is not given.
+
+    Attributes:
+        ways: what `ways` found out, by the label of the relation that it leads to.
+        quick: what `quick` made, by type and relation.
+        possible: what `listing` found out, by the kind of user that is listed.
 
     Raises:
-        ModelRefused: a wildcard, an unknown rewrite or a condition other than `grant_window`.
+        Refused: the document has not this form.
+        ValueError: a condition cannot be compiled.
     """
 
-    def __init__(self, document: dict[str, Any]) -> None:
-        self.id = ulid_from(hashlib.sha256(codec.encode(document)).digest())
-        self.document = {"id": self.id, **document}
-        self._rewrites: dict[tuple[str, str], Rewrite] = {}
-        self._admitted: dict[tuple[str, str], frozenset[tuple[str, str]]] = {}
-        self.types: set[str] = set()
-        if set(document.get("conditions", ())) - {CONDITION}:
-            raise ModelRefused(f"the only condition that a twin knows is {CONDITION}")
-        for definition in document["type_definitions"]:
-            self._add_type(definition)
+    def __init__(self, document: Mapping[str, Any], id_: str = "") -> None:
+        content = canonical_model(document)
+        self.id = id_ or ulid_from(hashlib.sha256(codec.encode(content)).digest())
+        self.document = {"id": self.id, **content}
+        self.types: dict[str, dict[str, Relation]] = {}
+        for definition in content["type_definitions"]:
+            self.types[definition["type"]] = _relations(definition)
+        for relations in self.types.values():
+            for relation in list(relations.values()):
+                for part in walk(relation.rewrite):
+                    if isinstance(part, Through) and part.tupleset in relations:
+                        relations[part.tupleset].is_tupleset = True
+        self.conditions = {
+            key: Condition(one["name"], one["parameters"], one["expression"])
+            for key, one in content["conditions"].items()
+        }
+        self._reach: dict[str, frozenset[str]] = {}
+        self.ways: dict[str, Any] = {}
+        self.quick: dict[tuple[str, str], Callable[..., bool] | None] = {}
+        self.possible: dict[str, frozenset[str]] = {}
 
-    def _add_type(self, definition: dict[str, Any]) -> None:
-        name = definition["type"]
-        self.types.add(name)
-        direct = (definition.get("metadata") or {}).get("relations", {})
-        for relation, rewrite in (definition.get("relations") or {}).items():
-            _refuse_unknown(rewrite)
-            self._rewrites[name, relation] = rewrite
-            users = direct.get(relation, {}).get("directly_related_user_types", ())
-            self._admitted[name, relation] = frozenset(_admission(user) for user in users)
+    def relation(self, type_: str, name: str) -> Relation | None:
+        """The relation, or None when the type or the relation is not defined."""
+        relations = self.types.get(type_)
+        return None if relations is None else relations.get(name)
 
-    def rewrite(self, object_type: str, relation: str) -> Rewrite | None:
-        """How the relation is computed, or None when the type has no such relation."""
-        return self._rewrites.get((object_type, relation))
+    def counts(self, relation: Relation, kind: str, condition: Conditioned | None) -> bool:
+        """Whether a tuple of the relation that names a user of this kind counts under this model."""
+        if condition is None:
+            return relation.admits(kind, "")
+        return relation.admits(kind, condition.name) and self.conditions[condition.name].takes(condition)
+
+    def reach(self, relation: Relation) -> frozenset[str]:
+        """The kinds of users who may have the relation at all, however the tuples are."""
+        known = self._reach.get(relation.label)
+        if known is None:
+            known = self._reach[relation.label] = frozenset(self._reached(relation))
+        return known
+
+    def _reached(self, relation: Relation) -> set[str]:
+        kinds: set[str] = set()
+        waiting = [relation]
+        while waiting:
+            one = waiting.pop()
+            if one.label in kinds:
+                continue
+            kinds.add(one.label)
+            for part in walk(one.rewrite):
+                if isinstance(part, This):
+                    kinds.update(kind for kind in one.admitted if "#" not in kind)
+                waiting += self._behind(one, part)
+        return kinds
+
+    def _behind(self, relation: Relation, part: Rewrite) -> list[Relation]:
+        """The relations on which one part of a relation's rewrite depends directly."""
+        if isinstance(part, This):
+            names = [kind.split("#") for kind in relation.admitted if "#" in kind]
+        elif isinstance(part, Computed):
+            names = [[relation.type, part.relation]]
+        elif isinstance(part, Through):
+            names = [[kind, part.relation] for kind in self.parents(relation.type, part.tupleset)]
+        else:
+            return []
+        found = (self.relation(type_, name) for type_, name in names)
+        return [one for one in found if one is not None]
+
+    def parents(self, type_: str, tupleset: str) -> list[str]:
+        """The types of the objects that a tupleset may name."""
+        relation = self.relation(type_, tupleset)
+        return [] if relation is None else [kind for kind in relation.admitted if "#" not in kind]
 
     def admits(self, object_: str, relation: str, user: str, condition: str) -> bool:
         """Whether a tuple of this shape may exist; `condition` is empty for none."""
-        kind, _, userset = user.partition("#")
-        kind = type_of(kind) + (f"#{userset}" if userset else "")
-        return (kind, condition) in self._admitted.get((type_of(object_), relation), ())
+        found = self.relation(type_of(object_), relation)
+        return found is not None and found.admits(kind_of(user), condition)
 
 
-def type_of(object_: str) -> str:
-    """The type of `type:id`."""
-    return object_.partition(":")[0]
+def kind_in(related: Mapping[str, Any]) -> str:
+    """The kind that a `directly_related_user_types` entry admits."""
+    if related.get("relation"):
+        return f"{related['type']}#{related['relation']}"
+    return f"{related['type']}:*" if related.get("wildcard") is not None else str(related["type"])
 
 
-def _admission(user: dict[str, Any]) -> tuple[str, str]:
-    if "wildcard" in user:
-        raise ModelRefused("a wildcard would open the twin to everybody")
-    kind = user["type"] + (f"#{user['relation']}" if user.get("relation") else "")
-    return kind, user.get("condition") or ""
+def has_wildcard(relation: Relation) -> bool:
+    return any(kind.endswith(":*") for kind in relation.admitted)
 
 
-def _refuse_unknown(rewrite: Rewrite) -> None:
-    (kind, content), *rest = rewrite.items()
-    if rest or kind not in (
-        "this",
-        "computedUserset",
-        "tupleToUserset",
-        "union",
-        "intersection",
-        "difference",
-    ):
-        raise ModelRefused(f"unknown rewrite {sorted(rewrite)}")
-    if kind in ("union", "intersection"):
-        for child in content["child"]:
-            _refuse_unknown(child)
-    if kind == "difference":
-        _refuse_unknown(content["base"])
-        _refuse_unknown(content["subtract"])
+def _relations(definition: Mapping[str, Any]) -> dict[str, Relation]:
+    type_ = definition["type"]
+    metadata = (definition.get("metadata") or {}).get("relations") or {}
+    return {
+        name: Relation(type_, name, rewrite_of(rewrite), _related(metadata.get(name)))
+        for name, rewrite in (definition.get("relations") or {}).items()
+    }
+
+
+def _related(metadata: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    return list((metadata or {}).get("directly_related_user_types") or ())

@@ -1,189 +1,294 @@
-"""Requests of the OpenFGA interface: their shapes, and what a twin refuses in them.
-
-A caller may neither bring tuples of its own (`contextual_tuples`) nor say what time it is.
-"""
+"""Requests of the OpenFGA interface: their shapes and limits (`openfga_service.pb.validate.go`)."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Meta
 
-from twins.runtime.authz.engine import CheckFailed, Engine
-from twins.runtime.authz.model import Model, type_of
-from twins.runtime.authz.tuples import key_of
+from twins.runtime.authz.errors import invalid
+from twins.runtime.authz.faults import (
+    NAME,
+    OBJECT,
+    TYPE,
+    USER,
+    Fault,
+    longer,
+    many,
+    missing,
+    model_faults,
+    page_faults,
+    unfit,
+)
 
-IGNORED_CONTEXT = {"current_time"}
-Object = Annotated[str, Meta(pattern=r"\A[^:#\s]{1,254}:[^#:\s]{1,254}\Z")]
-User = Annotated[str, Meta(pattern=r"\A[^:#\s]{1,254}:[^#:\s]{1,254}(#[^:#\s]{1,50})?\Z")]
-Relation = Annotated[str, Meta(pattern=r"\A[^:#@\s]{1,50}\Z")]
-Page = Annotated[int, Meta(ge=1, le=100)]
+MOST_CONTEXTUAL, MOST_ASSERTED, MOST_ASSERTIONS = 100, 20, 100
 T = TypeVar("T")
-
-
-class Key(msgspec.Struct):
-    user: User
-    relation: Relation
-    object: Object
-
-
-class Contextual(msgspec.Struct):
-    tuple_keys: list[Any] | None = None
-
-
-class Asking(msgspec.Struct, kw_only=True):
-    """What every question may bring along."""
-
-    authorization_model_id: str | None = None
-    contextual_tuples: Contextual | list[Any] | None = None
-    context: dict[str, Any] | None = None
-
-
-class Check(Asking, kw_only=True):
-    tuple_key: Key
-
-
-class BatchItem(Check, kw_only=True):
-    correlation_id: Annotated[str, Meta(pattern=r"\A[\w-]{1,36}\Z")]
-
-
-class BatchCheck(msgspec.Struct):
-    checks: Annotated[list[BatchItem], Meta(min_length=1, max_length=50)]
-    authorization_model_id: str | None = None
-
-
-class ListObjects(Asking, kw_only=True):
-    type: str
-    relation: str
-    user: User
-
-
-class Filter(msgspec.Struct):
-    user: str | None = None
-    relation: str | None = None
-    object: str | None = None
-
-
-class Read(msgspec.Struct):
-    tuple_key: Filter | None = None
-    page_size: Page = 50
-    continuation_token: str = ""
+Context = dict[str, Any]
 
 
 class Condition(msgspec.Struct):
-    name: str
-    context: dict[str, Any] | None = None
+    name: str = ""
+    context: Context | None = None
+
+    def faults(self) -> Iterator[Fault]:
+        yield from unfit("RelationshipCondition", "Name", self.name, OBJECT)
+
+    def plain(self) -> dict[str, Any]:
+        return {"name": self.name, "context": self.context or {}}
 
 
-class WrittenKey(Key):
+class TupleKey(msgspec.Struct):
+    """A tuple as it is written or brought along."""
+
+    user: str = ""
+    relation: str = ""
+    object: str = ""
     condition: Condition | None = None
+
+    def faults(self, message: str = "TupleKey") -> Iterator[Fault]:
+        yield from longer(message, "User", self.user, 512)
+        yield from unfit(message, "Relation", self.relation, NAME)
+        yield from unfit(message, "Object", self.object, OBJECT)
+        if self.condition is not None:
+            yield from self.condition.faults()
+
+
+class Question(msgspec.Struct):
+    """A tuple that is asked for."""
+
+    user: str = ""
+    relation: str = ""
+    object: str = ""
+
+    def faults(self, message: str) -> Iterator[Fault]:
+        yield from unfit(message, "User", self.user, USER)
+        yield from unfit(message, "Relation", self.relation, NAME)
+        yield from unfit(message, "Object", self.object, OBJECT)
+
+
+class TupleKeys(msgspec.Struct):
+    tuple_keys: list[TupleKey] | None = None
+
+    def faults(self) -> Iterator[Fault]:
+        yield from many("ContextualTupleKeys", "TupleKeys", self.tuple_keys, MOST_CONTEXTUAL)
+        for one in self.tuple_keys or ():
+            yield from one.faults()
+
+
+class Body(msgspec.Struct, kw_only=True):
+    """What every question may bring along."""
+
+    authorization_model_id: str | None = None
+    contextual_tuples: TupleKeys | None = None
+    context: Context | None = None
+
+    @property
+    def brought(self) -> Sequence[TupleKey]:
+        """The contextual tuples."""
+        return (self.contextual_tuples.tuple_keys or ()) if self.contextual_tuples else ()
+
+    def faults(self) -> Iterator[Fault]:
+        yield from model_faults(type(self).__name__, self.authorization_model_id)
+        if self.contextual_tuples is not None:
+            yield from self.contextual_tuples.faults()
+
+
+class CheckRequest(Body, kw_only=True):
+    tuple_key: Question | None = None
+
+    def faults(self) -> Iterator[Fault]:
+        yield from asked("CheckRequest", self.tuple_key, "CheckRequestTupleKey")
+        yield from super().faults()
+
+
+class BatchCheckItem(Body, kw_only=True):
+    tuple_key: Question | None = None
+    correlation_id: str = ""
+
+    def faults(self) -> Iterator[Fault]:
+        yield from asked("BatchCheckItem", self.tuple_key, "CheckRequestTupleKey")
+        if self.contextual_tuples is not None:
+            yield from self.contextual_tuples.faults()
+        yield from unfit("BatchCheckItem", "CorrelationId", self.correlation_id, r"^[\w\d-]{1,36}$")
+
+
+class BatchCheckRequest(msgspec.Struct):
+    checks: list[BatchCheckItem] | None = None
+    authorization_model_id: str | None = None
+
+    def faults(self) -> Iterator[Fault]:
+        if not self.checks:
+            yield "BatchCheckRequest", "Checks", "value must contain at least 1 item(s)"
+        for one in self.checks or ():
+            yield from one.faults()
+        yield from model_faults("BatchCheckRequest", self.authorization_model_id)
+
+
+class ExpandKey(msgspec.Struct):
+    relation: str = ""
+    object: str = ""
+
+
+class ExpandRequest(Body, kw_only=True):
+    tuple_key: ExpandKey | None = None
+
+    def faults(self) -> Iterator[Fault]:
+        yield from missing("ExpandRequest", "TupleKey", self.tuple_key)
+        if self.tuple_key is not None:
+            for field, value, pattern in (
+                ("Relation", self.tuple_key.relation, NAME),
+                ("Object", self.tuple_key.object, OBJECT),
+            ):
+                if value:
+                    yield from unfit("ExpandRequestTupleKey", field, value, pattern)
+        yield from super().faults()
+
+
+class ListObjectsRequest(Body, kw_only=True):
+    type: str = ""
+    relation: str = ""
+    user: str = ""
+
+    def faults(self) -> Iterator[Fault]:
+        yield from super().faults()
+        yield from unfit("ListObjectsRequest", "Type", self.type, TYPE)
+        yield from unfit("ListObjectsRequest", "Relation", self.relation, NAME)
+        if not 1 <= len(self.user.encode()) <= 512:
+            yield "ListObjectsRequest", "User", "value length must be between 1 and 512 bytes, inclusive"
+
+
+class Object(msgspec.Struct):
+    type: str = ""
+    id: str = ""
+
+
+class UserFilter(msgspec.Struct):
+    type: str = ""
+    relation: str = ""
+
+
+class ListUsersRequest(msgspec.Struct):
+    """Its contextual tuples are a flat list, unlike everywhere else."""
+
+    object: Object | None = None
+    relation: str = ""
+    user_filters: list[UserFilter] | None = None
+    contextual_tuples: list[TupleKey] | None = None
+    context: Context | None = None
+    authorization_model_id: str | None = None
+
+    @property
+    def brought(self) -> Sequence[TupleKey]:
+        return self.contextual_tuples or ()
+
+    def faults(self) -> Iterator[Fault]:
+        name = "ListUsersRequest"
+        yield from model_faults(name, self.authorization_model_id)
+        yield from missing(name, "Object", self.object)
+        if self.object is not None:
+            yield from unfit("Object", "Type", self.object.type, TYPE)
+            yield from unfit("Object", "Id", self.object.id, r"[^#:\s]+$")
+        yield from unfit(name, "Relation", self.relation, NAME)
+        if len(self.user_filters or ()) != 1:
+            yield name, "UserFilters", "value must contain exactly 1 item(s)"
+        for one in self.user_filters or ():
+            yield from unfit("UserTypeFilter", "Type", one.type, TYPE)
+            if one.relation:
+                yield from unfit("UserTypeFilter", "Relation", one.relation, NAME)
+        yield from many(name, "ContextualTuples", self.contextual_tuples, MOST_CONTEXTUAL)
+        for key in self.brought:
+            yield from key.faults()
+
+
+class ReadRequest(msgspec.Struct):
+    tuple_key: Question | None = None
+    page_size: int | None = None
+    continuation_token: str | None = None
+
+    def faults(self) -> Iterator[Fault]:
+        if self.tuple_key is not None:
+            yield from _filter_faults(self.tuple_key)
+        yield from page_faults("ReadRequest", self.page_size, self.continuation_token)
 
 
 class Writes(msgspec.Struct):
-    tuple_keys: list[WrittenKey]
-    on_duplicate: str = "error"
+    tuple_keys: list[TupleKey] | None = None
+    on_duplicate: str = ""
 
 
 class Deletes(msgspec.Struct):
-    tuple_keys: list[WrittenKey]
-    on_missing: str = "error"
+    tuple_keys: list[TupleKey] | None = None
+    on_missing: str = ""
 
 
-class Write(msgspec.Struct):
+class WriteRequest(msgspec.Struct):
     writes: Writes | None = None
     deletes: Deletes | None = None
     authorization_model_id: str | None = None
 
+    def faults(self) -> Iterator[Fault]:
+        for part, name, message in (
+            (self.writes, "WriteRequestWrites", "TupleKey"),
+            (self.deletes, "WriteRequestDeletes", "TupleKeyWithoutCondition"),
+        ):
+            if part is not None and not part.tuple_keys:
+                yield name, "TupleKeys", "value must contain at least 1 item(s)"
+            for key in (part.tuple_keys if part is not None else None) or ():
+                yield from key.faults(message)
+        yield from model_faults("WriteRequest", self.authorization_model_id)
 
-def parse(body: Any, shape: type[T]) -> T:
-    """The body as the request's shape.
+
+class Assertion(msgspec.Struct):
+    tuple_key: Question | None = None
+    expectation: bool = False
+    contextual_tuples: list[TupleKey] | None = None
+    context: Context | None = None
+
+    def faults(self) -> Iterator[Fault]:
+        yield from asked("Assertion", self.tuple_key, "AssertionTupleKey")
+        yield from many("Assertion", "ContextualTuples", self.contextual_tuples, MOST_ASSERTED)
+        for one in self.contextual_tuples or ():
+            yield from one.faults()
+
+
+class WriteAssertionsRequest(msgspec.Struct):
+    assertions: list[Assertion] | None = None
+
+    def faults(self) -> Iterator[Fault]:
+        yield from many("WriteAssertionsRequest", "Assertions", self.assertions, MOST_ASSERTIONS)
+        for one in self.assertions or ():
+            yield from one.faults()
+
+
+class CreateStoreRequest(msgspec.Struct):
+    name: str = ""
+
+
+def convert(body: Any, shape: type[T]) -> T:
+    """The body as a request; whether its fields are right is not looked at yet.
 
     Raises:
-        CheckFailed: it does not fit.
+        Refused: it has another shape.
     """
     try:
         return msgspec.convert(body, shape)
     except msgspec.ValidationError as error:
-        code = "page_size_invalid" if "page_size" in str(error) else "validation_error"
-        raise CheckFailed(code, str(error)) from None
+        raise invalid(f"syntax error: {error}") from None
 
 
-def known_model(named: str | None, model: Model) -> None:
-    """Return when the request names no model or the twin's own."""
-    if named not in (None, "", model.id):
-        raise CheckFailed("authorization_model_not_found", f"authorization model '{named}' not found")
+def asked(message: str, key: Question | None, inner: str) -> Iterator[Fault]:
+    yield from missing(message, "TupleKey", key)
+    if key is not None:
+        yield from key.faults(inner)
 
 
-def accept(body: Asking, model: Model) -> None:
-    """Return when the question brings nothing that only the twin may decide."""
-    known_model(body.authorization_model_id, model)
-    brought = body.contextual_tuples
-    if isinstance(brought, Contextual):
-        brought = brought.tuple_keys
-    if brought:
-        raise CheckFailed("validation_error", "this store takes no contextual tuples")
-    if set(body.context or ()) - IGNORED_CONTEXT:
-        raise CheckFailed("validation_error", "this store takes no context: it knows the time itself")
-
-
-def evaluate(key: Key, engine: Engine) -> bool:
-    """Check one tuple now.
-
-    Raises:
-        CheckFailed: unknown type or relation, or no answer.
-    """
-    if type_of(key.user) not in engine.model.types:
-        raise CheckFailed("validation_error", f"type '{type_of(key.user)}' not found")
-    if engine.model.rewrite(type_of(key.object), key.relation) is None:
-        raise CheckFailed("validation_error", f"relation '{type_of(key.object)}#{key.relation}' not found")
-    return engine.check(key.object, key.relation, key.user, time.time())
-
-
-def filter_of(key: Filter | None) -> Callable[[dict[str, Any]], bool]:
-    """What a `read` asks for: an object, or a type (`slice:`) together with a user; nothing asks for all."""
-    if key is None or not (key.user or key.relation or key.object):
-        return lambda _row: True
-    object_ = key.object or ""
-    if ":" not in object_ or (object_.endswith(":") and not key.user):
-        raise CheckFailed("validation_error", "a read needs an object, or an object's type and a user")
-    return lambda row: (
-        (row["object"].startswith(object_) if object_.endswith(":") else row["object"] == object_)
-        and key.relation in (None, "", row["relation"])
-        and key.user in (None, "", row["user"])
-    )
-
-
-def write_args(body: Write, stored: Callable[[str], dict[str, Any] | None]) -> dict[str, Any]:
-    """The arguments of the reducer that does the write; `stored` finds a tuple's row by its key.
-
-    Raises:
-        CheckFailed: nothing to do, too much, or the same tuple twice.
-    """
-    writes = body.writes.tuple_keys if body.writes else []
-    deletes = body.deletes.tuple_keys if body.deletes else []
-    keys = [key_of(one.object, one.relation, one.user) for one in [*writes, *deletes]]
-    if not keys:
-        raise CheckFailed("invalid_write_input", "nothing to write or delete")
-    if len(keys) > 100:
-        raise CheckFailed("exceeded_entity_limit", "at most 100 tuples in one write")
-    if len(set(keys)) < len(keys):
-        raise CheckFailed("cannot_allow_duplicate_tuples_in_one_request", "the same tuple twice")
-    if body.writes and body.writes.on_duplicate == "ignore":
-        writes = [one for one in writes if not _same(one, stored(key_of(one.object, one.relation, one.user)))]
-    if body.deletes and body.deletes.on_missing == "ignore":
-        deletes = [one for one in deletes if stored(key_of(one.object, one.relation, one.user))]
-    return {"writes": [_plain(one) for one in writes], "deletes": [_plain(one) for one in deletes]}
-
-
-def _same(one: WrittenKey, row: dict[str, Any] | None) -> bool:
-    return row is not None and row.get("condition") == _plain(one).get("condition")
-
-
-def _plain(one: WrittenKey) -> dict[str, Any]:
-    plain: dict[str, Any] = {"user": one.user, "relation": one.relation, "object": one.object}
-    if one.condition is not None:
-        plain["condition"] = {"name": one.condition.name, "context": one.condition.context or {}}
-    return plain
+def _filter_faults(key: Question) -> Iterator[Fault]:
+    name = "ReadRequestTupleKey"
+    if key.user:
+        yield from longer(name, "User", key.user, 512)
+        yield from unfit(name, "User", key.user, r"^[^\s]{1,511}:[^\s]{1,511}$")
+    if key.relation:
+        yield from unfit(name, "Relation", key.relation, NAME)
+    if key.object:
+        yield from unfit(name, "Object", key.object, OBJECT)

@@ -237,6 +237,13 @@ class Commitlog:
         for frame in self._index.walk(self.durable_end, last, last, backwards=True):
             yield Opened(self._seal, frame, "")
 
+    def forwards(self, start: int) -> Iterator[Opened]:
+        """Record `start` and those after it that are on disk now; blocking."""
+        last = self.durable
+        if start <= last:
+            for frame in self._index.walk(self.durable_end, start, last, backwards=False):
+                yield Opened(self._seal, frame, "")
+
     def _hashes(self) -> Iterator[bytes]:
         for frame, _ in Scan(self._directory, until=self.durable_end):
             yield frame.hash

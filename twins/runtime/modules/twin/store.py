@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 
 from twins.runtime.authz import tuples
-from twins.runtime.authz.model import BOUNDS, CONDITION
+from twins.runtime.authz.strict import BOUNDS, CONDITION
 from twins.runtime.callers import KEYS, ROLES
 from twins.runtime.module import Context, reducer
 from twins.runtime.modules.twin import grants, people
