@@ -18,6 +18,7 @@ from twins.runtime.authz.engine import CheckFailed, Engine, Given
 from twins.runtime.authz.tuples import TABLE as TUPLES
 from twins.runtime.authz.tuples import Tuples
 from twins.runtime.callers import Caller
+from twins.runtime.granted import Granted
 from twins.runtime.identity import KEY, TABLE, Identity
 from twins.runtime.log.record import Head, Opened, Part
 from twins.runtime.module import Context, Module
@@ -61,8 +62,8 @@ def _guard() -> Iterator[None]:
 class _RightsThen(Rights):
     """Rights as they were when a record was made."""
 
-    def __init__(self, engine: Engine, state: State, twin: str, at: str) -> None:
-        super().__init__(engine, state, twin)
+    def __init__(self, engine: Engine, state: State, twin: str, granted: Granted, at: str) -> None:
+        super().__init__(engine, state, twin, granted)
         self._checks, self._at = engine, clock.parse(at).timestamp()
 
     def may(self, caller: Caller, relation: str, object_: str) -> bool:
@@ -81,6 +82,7 @@ class Reexecution:
         tuples = Tuples()
         state.watch(tuples.observe, TUPLES)
         self._engine = Engine(module.authorization, tuples)
+        self._granted = Granted(state)
         self.executed = self.skipped = 0
         if not _hooked[0]:
             # A hook cannot be taken away again, so one serves for the life of the process.
@@ -141,7 +143,7 @@ class Reexecution:
             seed=head.seed,
             twin=twin,
             tx=Transaction(self._state),
-            rights=_RightsThen(self._engine, self._state, twin, head.at),
+            rights=_RightsThen(self._engine, self._state, twin, self._granted, head.at),
             prepared=head.prepared or {},
         )
 

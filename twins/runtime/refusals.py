@@ -15,6 +15,28 @@ MOST_CALLERS = 4096
 SUMMED_SECONDS = 60.0
 
 
+class Rate:
+    """A token bucket; what overflows is refused."""
+
+    def __init__(self, per_second: float, burst: float) -> None:
+        self._per_second, self._burst = per_second, burst
+        self._left, self._last = burst, time.monotonic()
+
+    def admit(self) -> None:
+        """Return when one more is taken.
+
+        Raises:
+            Problem: 429.
+        """
+        now = time.monotonic()
+        self._left = min(self._left + (now - self._last) * self._per_second, self._burst)
+        self._last = now
+        if self._left < 1.0:
+            text = "Too many twins that are not known here ask at once; wait a moment."
+            raise Problem(429, "too-many", text, headers={"Retry-After": "1"})
+        self._left -= 1.0
+
+
 class Refusals:
     """A token bucket for each caller; what overflows is counted and goes to `record` once a minute."""
 

@@ -15,6 +15,7 @@ from twins.runtime.authz.engine import Engine
 from twins.runtime.authz.tuples import TABLE as TUPLES
 from twins.runtime.authz.tuples import Tuples
 from twins.runtime.callers import VAULT, Caller, Callers
+from twins.runtime.granted import Granted
 from twins.runtime.identity import Identity, identity_of
 from twins.runtime.keys import KeyStore
 from twins.runtime.log.commitlog import Commitlog
@@ -25,12 +26,13 @@ from twins.runtime.log.recovery import Recovered
 from twins.runtime.log.scan import Position, PositionUnfit
 from twins.runtime.metrics import Metrics
 from twins.runtime.module import Context, Module, ModuleMissing, Reducer
-from twins.runtime.problems import Problem, forbidden
+from twins.runtime.problems import Problem, forbidden, unauthorized
 from twins.runtime.query import Queries
 from twins.runtime.randomness import Randomness
-from twins.runtime.refusals import Refusals
+from twins.runtime.refusals import Rate, Refusals
 from twins.runtime.rights import Rights
 from twins.runtime.sealing import seal_of
+from twins.runtime.sight import Sights
 from twins.runtime.snapshots.store import Loaded, SnapshotStore
 from twins.runtime.state import Effect, State, Transaction
 from twins.runtime.subscriptions import Hub
@@ -42,6 +44,7 @@ INVALID = 422
 WITHHELD = "The arguments do not fit; only the caller was told where."
 LONGEST_KEY = answers.LONGEST_KEY
 SEED_BYTES = 16
+STRANGERS_PER_SECOND, STRANGERS_BURST = 2.0, 50.0
 LOG_CALLER = "agent:log"
 logger = logging.getLogger(__name__)
 
@@ -79,11 +82,13 @@ class Twin:
             raise ModuleMissing(f"this twin was made with --module {me.module}, not {module.name}")
         self.id = me.id
         self.engine = Engine(module.authorization, self.tuples)
-        self.rights = Rights(self.engine, self.state, self.id)
+        self.rights = Rights(self.engine, self.state, self.id, self.granted)
+        self.sights = Sights(self.state, self.rights, module.visible)
         self.callers = Callers(self.state, self.id)
         self.metrics = Metrics()
         self.refusals = Refusals(self._suppressed)
-        self.hub = Hub(self.state, self.rights, module.visible, self.log, self.metrics)
+        self.strangers = Rate(STRANGERS_PER_SECOND, STRANGERS_BURST)
+        self.hub = Hub(self.state, self.rights, self.sights, self.log, self.metrics)
         # A damaged log may have lost the record that replaced the key.
         self._seed = self.keys.signing_key(me.kid) if self.log.damage is None else b""
         self._renewed = 0
@@ -113,6 +118,7 @@ class Twin:
     def _begin(self) -> None:
         self.state, self.tuples = State(), Tuples()
         self.state.watch(self.tuples.observe, TUPLES)
+        self.granted = Granted(self.state)
         self.queries = Queries(self.state)
 
     def _recover(self, start: Position | None) -> Recovered:
@@ -174,6 +180,8 @@ class Twin:
     def submit(self, caller: Caller, name: str, args: Any, key: str, done: Done) -> None:
         """As `call`, but at once; `done` gets the answer or the problem when the record is on disk."""
         outcome: Answer | Problem
+        # Whoever only says who they are must not get an answer that another one was given.
+        key = "" if caller.stranger else key
         try:
             first = answers.find(self.state, caller.id, key, name, args) if key else None
             if first is not None:
@@ -195,14 +203,15 @@ class Twin:
             return other, 0
 
     def refused(self, caller: Caller, name: str, args: Any, problem: Problem, key: str = "") -> int:
-        """Record a call or a read that was denied or that failed; return the record's seq.
+        """Record a call or a read that was denied or that failed; return the record's seq. Strangers are not
+        recorded.
 
         A log that takes no records keeps nobody from being refused.
 
         Raises:
             Problem: 429, too many of this caller; they are counted only.
         """
-        if self.log.damage is not None:
+        if self.log.damage is not None or caller.stranger:
             return self.log.durable
         if not caller.internal:
             self.refusals.admit(caller)
@@ -230,18 +239,20 @@ class Twin:
         problem = {"type": "/problems/too-many", "detail": "Refusals that were counted only."}
         self._commit("denied", caller, "", {"suppressed": count}, problem=problem)
 
-    def noted(self, caller: Caller, name: str, args: dict[str, Any]) -> int:
-        """Record a read; return the record's seq, for which nobody needs to wait.
+    def noted(self, caller: Caller, name: str, args: dict[str, Any], effects: Sequence[Effect] = ()) -> int:
+        """Record a read, and what is counted of it; return the record's seq, for which nobody needs to wait.
 
         Raises:
             Problem: 503, the log takes no records; what cannot be recorded is not read.
         """
-        return self._commit("read", caller, name, args)
+        return self._commit("read", caller, name, args, effects=effects)
 
     def _run(self, caller: Caller, name: str, args: Any, key: str) -> Answer:
         if caller.former:
             raise forbidden()
         reducer = self.module.reducer(name)
+        if caller.stranger:
+            self._admit(reducer)
         converted = reducer.convert(args)
         reducer.authorize(caller, converted, self.rights)
         prepared = reducer.prepare(self.keys) if reducer.prepare else {}
@@ -267,6 +278,11 @@ class Twin:
         )
         self._renewed = seq if prepared else self._renewed
         return Answer(seq, result)
+
+    def _admit(self, reducer: Reducer) -> None:
+        if not reducer.readers:
+            raise unauthorized()
+        self.strangers.admit()
 
     def _context(self, caller: Caller, prepared: dict[str, str]) -> Context:
         return Context(

@@ -39,6 +39,7 @@ class Filter:
         declaration: what they were compiled against.
         equality: a path and the one value that it must have, if there is such a condition; the rest of the
             conditions must hold besides.
+        paths: every member that the conditions look at.
     """
 
     def __init__(self, text: str, conditions: AllOf, declaration: Declaration) -> None:
@@ -46,7 +47,8 @@ class Filter:
         self.conditions = conditions
         self.declaration = declaration
         self.equality = next(_equalities(conditions), None)
-        fields = Fields(_paths(conditions))
+        self.paths = frozenset(_paths(conditions))
+        fields = Fields(self.paths)
         self._of_row, self._of_body = fields.of_row, fields.of_body
         self._test = _test(conditions, fields)
         self._fragment = max(_fragments(conditions), key=len, default=b"")
@@ -78,6 +80,13 @@ def compile(conditions: Any, declaration: Declaration) -> Filter:  # noqa: A001 
         Problem: 422, naming the member that does not fit.
     """
     return parse(_canonical(conditions), declaration)
+
+
+@lru_cache(maxsize=1024)
+def both(first: Filter, second: Filter) -> Filter:
+    """The filter of what both want, compiled as the second was."""
+    text = f'{{"all":[{first.text},{second.text or "{}"}]}}'
+    return Filter(text, AllOf((first.conditions, second.conditions)), second.declaration)
 
 
 @lru_cache(maxsize=1024)
