@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from twins.runtime.callers import KEYS
-from twins.runtime.granted import grant_of
 from twins.runtime.module import Context, reducer
 from twins.runtime.modules.twin.grants import policy
 from twins.runtime.modules.twin.grants.inheritance import KEPT, PENDING
-from twins.runtime.modules.twin.grants.moves import begin, live_of, move, row_of
+from twins.runtime.modules.twin.grants.moves import begin, move, require, row_of
 from twins.runtime.modules.twin.grants.offers import other_twin
 from twins.runtime.modules.twin.grants.opening import begins, make_way, take_back
 from twins.runtime.modules.twin.grants.requests import told
@@ -28,7 +27,6 @@ from twins.runtime.modules.twin.types import (
     Verbs,
     Where,
 )
-from twins.runtime.problems import conflict
 
 
 def give(ctx: Context, action: str, row: Row, text: str) -> Row:
@@ -77,10 +75,8 @@ def renew_grant(
     terms. What is not given stays.
     """
     row = row_of(ctx, grant_id)
+    require(ctx, row, "renew")
     policy.require_direct(ctx, row["slice"])
-    held = live_of(ctx, row["reader"], row["slice"])
-    if held is None or held["grant_id"] != grant_id or grant_of(row).ended(ctx.now):
-        raise conflict("This grant is not in force, so it cannot be renewed.")
     kept = None if all_fields else row["fields"]
     said: dict[str, Any] = {name: row[name] for name in ("purpose", "purpose_code")}
     said |= {"verbs": row["verbs"] if verbs is None else verbs, "fields": kept if fields is None else fields}

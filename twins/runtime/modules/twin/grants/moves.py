@@ -63,11 +63,26 @@ def move(
     Raises:
         Problem: 409, the table has no such move, or time has ended the grant.
     """
+    return _moved(ctx, _as_of_now(ctx, row), action, wanted, code, text, changes)
+
+
+def require(ctx: Context, row: Row, action: str) -> str:
+    """The state as of now of a grant that this action can move on.
+
+    Raises:
+        Problem: 409, as `move` does.
+    """
+    status: str = _as_of_now(ctx, row)["status"]
+    states.after(status, action, actor_of(ctx))
+    return status
+
+
+def _as_of_now(ctx: Context, row: Row) -> Row:
+    """The row of a grant that time has not ended; what has begun is active before any record says so."""
     now = grant_of(row).at(ctx.now)
     if now not in LIVE | WAITING:
-        raise conflict(f"This grant has {now} already.")
-    # A window that has begun makes it active before any record says so.
-    return _moved(ctx, {**row, "status": now}, action, wanted, code, text, changes)
+        raise conflict(f"This grant is over: it was {now} at {row['ended_at'] or ctx.now}.")
+    return {**row, "status": now}
 
 
 def turn(ctx: Context, row: Row) -> Row | None:

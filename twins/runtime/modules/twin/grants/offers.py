@@ -7,7 +7,7 @@ from typing import Any
 from twins.runtime.granted import OFFERED, SUSPENDED, grant_of
 from twins.runtime.module import Context, reducer
 from twins.runtime.modules.twin.grants import policy
-from twins.runtime.modules.twin.grants.moves import begin, live_of, move, row_of
+from twins.runtime.modules.twin.grants.moves import begin, live_of, move, require, row_of
 from twins.runtime.modules.twin.grants.opening import begins, make_way
 from twins.runtime.modules.twin.grants.requests import lapses, told
 from twins.runtime.modules.twin.grants.terms import terms, window
@@ -72,8 +72,7 @@ def offer_grant(
 def accept_grant(ctx: Context, grant_id: GrantId, terms_hash: Hash) -> dict[str, str]:
     """Accept an offer; the hash says which terms are meant."""
     row = row_of(ctx, grant_id)
-    if grant_of(row).at(ctx.now) != OFFERED:
-        return told(move(ctx, row, "accept", "grantee_choice", ""))
+    require(ctx, row, "accept")
     if terms_hash != row["terms_hash"]:
         raise conflict(f"The terms are others now; their hash is {row['terms_hash']}.")
     if not row["requested"]:

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from twins.runtime import clock
 from twins.runtime.callers import KEYS
-from twins.runtime.granted import GRANTS, LOCKED, OFFERED, REQUESTED, grant_of
+from twins.runtime.granted import GRANTS, LOCKED, OFFERED, REQUESTED
 from twins.runtime.module import Context, reducer
 from twins.runtime.modules.twin.grants import policy
-from twins.runtime.modules.twin.grants.moves import OPEN_ASKS, actor_of, begin, live_of, move, row_of
+from twins.runtime.modules.twin.grants.moves import OPEN_ASKS, actor_of, begin, live_of, move, require, row_of
 from twins.runtime.modules.twin.grants.opening import begins, make_way, pin
 from twins.runtime.modules.twin.grants.states import READER
 from twins.runtime.modules.twin.grants.terms import Row, narrowed, terms, terms_hash, window
@@ -120,6 +120,7 @@ def counter_grant(
     """Answer a request by an offer with other terms, or an offer by a request; what is not given stays."""
     row = row_of(ctx, grant_id)
     by_reader = actor_of(ctx) == READER
+    require(ctx, row, "counter")
     if row["rounds"] >= MOST_ROUNDS:
         raise conflict(f"There were {MOST_ROUNDS} rounds already: accept, or end it.")
     if not by_reader:
@@ -158,11 +159,9 @@ def approve_grant(
     opens what was asked for.
     """
     row = row_of(ctx, grant_id)
-    if row["status"] == OFFERED:
+    if require(ctx, row, "approve") == OFFERED:
         changes: Row = {"approvals": policy.with_approval(ctx, row["approvals"], row["slice"])}
         return told(move(ctx, row, "approve", "owner_choice", reason, **changes))
-    if grant_of(row).at(ctx.now) != REQUESTED:
-        return told(move(ctx, row, "approve", "owner_choice", reason))
     pin(ctx, row, reader_key)
     agreed = {**row, **narrowed(ctx, row, verbs, fields, where, not_before, expires_at)}
     same = terms_hash(row["reader"], agreed) == row["terms_hash"]
