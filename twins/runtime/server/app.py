@@ -44,6 +44,7 @@ ROUTES = (
     _route("GET", "/v1/slices/{slice}/aggregate", slices.aggregated),
     _route("GET", "/v1/grants", grants.grants),
     _route("GET", "/v1/grants/{id}", grants.one),
+    _route("GET", "/v1/grants/{id}/notice", grants.notice),
     _route("POST", "/v1/grants/{id}/preview", grants.preview_of),
     _route("POST", "/v1/preview", grants.preview),
     _route("GET", "/v1/senses", records.senses),

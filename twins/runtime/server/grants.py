@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from twins.runtime import slices, usage
+from twins.runtime import codec, slices, usage
 from twins.runtime.callers import Caller
 from twins.runtime.granted import GRANTS, HELD, HISTORY, grant_of
 from twins.runtime.problems import Problem, grant_required, invalid, not_found, unauthorized
@@ -15,6 +15,7 @@ from twins.runtime.rights import SLICES
 from twins.runtime.server.keys import anyone_of, require, twin_of
 from twins.runtime.server.responses import answer, read_json
 from twins.runtime.server.wire import Answer, Request
+from twins.runtime.tokens import sign_notice
 from twins.runtime.twin import Twin
 
 AUDIT, MANAGE = "can_read_audit", "can_manage_grants"
@@ -56,6 +57,18 @@ async def one(request: Request) -> Answer:
         twin.noted(caller, "grant", {"grant_id": row["grant_id"]})
     await twin.log.wait(seq)
     return answer({**_shown(twin, row, caller), "history": history(twin, row["grant_id"])})
+
+
+async def notice(request: Request) -> Answer:
+    """`GET /v1/grants/<id>/notice`: the grant and its last move, signed for the reader's own records."""
+    twin, caller = twin_of(request), _party(request)
+    row = _own(twin, caller, request.match_info["id"])
+    seq, me = twin.log.seq, twin.identity
+    told = {name: value for name, value in row.items() if name not in _OWNERS}
+    said = {"target": f"twin:{me.id}", "grant": told, "move": history(twin, row["grant_id"])[-1]}
+    await twin.log.wait(seq)
+    signed = sign_notice(twin.keys.signing_key(me.kid), me.kid, codec.encode(said))
+    return answer({"notice": signed, "kid": me.kid})
 
 
 def history(twin: Twin, grant_id: str) -> list[dict[str, Any]]:

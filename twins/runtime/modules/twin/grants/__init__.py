@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from twins.runtime.module import Reducer
-from twins.runtime.modules.twin.grants import giving, glass, inheritance, offers, policy, requests, turns
+from twins.runtime.modules.twin.grants import (
+    giving,
+    glass,
+    held,
+    inheritance,
+    offers,
+    policy,
+    requests,
+    turns,
+)
 
 REDUCERS: tuple[Reducer, ...] = (
     giving.grant,
@@ -27,4 +36,6 @@ REDUCERS: tuple[Reducer, ...] = (
     policy.set_approval_policy,
     policy.set_posture,
     turns.expire_grants,
+    held.pin_target,
+    held.note_grant,
 )
