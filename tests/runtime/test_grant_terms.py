@@ -15,7 +15,7 @@ from tests.runtime.served import Live, Served, applied, on_uvloop, served, until
 from twins.runtime import clock
 from twins.runtime.client import KeySigner
 
-ROUNDS = int(os.environ.get("MYCELIUM_TERMS_ROUNDS", "12"))
+ROUNDS = int(os.environ.get("MYCELIUM_TERMS_ROUNDS", "40"))
 MEMBERS = ["kind", "cost", "name", "deep"]
 KINDS = ["a", "b", "c"]
 ALL = ["read", "subscribe", "aggregate"]
