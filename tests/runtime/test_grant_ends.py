@@ -72,7 +72,9 @@ async def one_kill(machine: Machine, wait: float, ending: str) -> None:
     ended = asyncio.create_task(asyncio.to_thread(_tried, who, ending, args))
     await asyncio.sleep(wait)
     await asyncio.to_thread(machine.kill)
-    acknowledged, _, before = await ended, await writing, await _got(following)
+    acknowledged = await ended
+    await writing
+    before = await _got(following)
     await asyncio.to_thread(machine.start)
     after = await _got(asyncio.create_task(followed(machine, reader, asyncio.Event(), 0)), seconds=0.5)
     at = _ended_at(machine, ending)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -57,7 +58,7 @@ class Stream:
         self.subscriptions: dict[str, Subscription] = {}
         self.closed: list[int] = []
         self.wrong: list[str] = []
-        self._allowed = lambda: desk.reads(reader, slice_, "subscribe")
+        self._allowed = partial(desk.reads, reader, slice_, "subscribe")
 
     def send(self, message: Message) -> None:
         # What fails in here is caught, and only logged.
