@@ -10,6 +10,8 @@ import msgspec
 from twins.runtime.state import Change, State
 
 GRANTS, POSTURE, EPOCHS, HISTORY, HELD = "grant", "posture", "grant_epoch", "grant_move", "held"
+# Who of the owners agreed is not for the reader.
+OWNERS_ONLY = frozenset({"approvals"})
 REQUESTED, OFFERED, SCHEDULED, ACTIVE, SUSPENDED = "requested", "offered", "scheduled", "active", "suspended"
 DENIED, WITHDRAWN, LAPSED, EXPIRED = "denied", "withdrawn", "lapsed", "expired"
 REVOKED, SURRENDERED, SUPERSEDED = "revoked", "surrendered", "superseded"
@@ -82,6 +84,11 @@ def grant_of(row: dict[str, Any]) -> Grant:
     return msgspec.convert(row, Grant)
 
 
+def for_reader(row: dict[str, Any]) -> dict[str, Any]:
+    """A grant's row as its reader sees it."""
+    return {name: value for name, value in row.items() if name not in OWNERS_ONLY}
+
+
 _decode = msgspec.json.Decoder(Grant).decode
 Pair = tuple[str, str]
 
@@ -98,7 +105,7 @@ class Granted:
         self._live: dict[Pair, Grant] = {}
         self._ended: dict[Pair, Grant] = {}
         self._due: dict[str, str] = {}
-        self._ids: dict[str, dict[str, None]] = {}
+        self._ids: dict[str, set[str]] = {}
         self.posture = OPEN
         state.watch(self._observe, GRANTS, POSTURE)
 
@@ -120,8 +127,8 @@ class Granted:
         return self._ended.get((reader, slice_))
 
     def ids(self, reader: str) -> list[str]:
-        """The ids of every grant, request and offer of a reader, the oldest first."""
-        return list(self._ids.get(reader, ()))
+        """The ids of every grant, request and offer of a reader, in order."""
+        return sorted(self._ids.get(reader, ()))
 
     def epoch(self, reader: str) -> int:
         """How often the grants of a reader have changed."""
@@ -139,7 +146,7 @@ class Granted:
 
     def _follow(self, grant: Grant) -> None:
         pair = (grant.reader, grant.slice)
-        self._ids.setdefault(grant.reader, {})[grant.grant_id] = None
+        self._ids.setdefault(grant.reader, set()).add(grant.grant_id)
         if grant.status in LIVE:
             self._live[pair] = grant
         elif pair in self._live and self._live[pair].grant_id == grant.grant_id:

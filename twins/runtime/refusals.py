@@ -15,26 +15,32 @@ MOST_CALLERS = 4096
 SUMMED_SECONDS = 60.0
 
 
-class Rate:
-    """A token bucket; what overflows is refused."""
+class Rates:
+    """A token bucket for each name; what overflows is refused."""
 
     def __init__(self, per_second: float, burst: float) -> None:
         self._per_second, self._burst = per_second, burst
-        self._left, self._last = burst, time.monotonic()
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def admit(self) -> None:
-        """Return when one more is taken.
+    def admit(self, name: str) -> None:
+        """Return when one more of this name is taken.
 
         Raises:
             Problem: 429.
         """
-        now = time.monotonic()
-        self._left = min(self._left + (now - self._last) * self._per_second, self._burst)
-        self._last = now
-        if self._left < 1.0:
-            text = "Too many twins that are not known here ask at once; wait a moment."
+        if self.take(name) < 1.0:
+            text = "Too many of such requests came at once; wait a moment."
             raise Problem(429, "too-many", text, headers={"Retry-After": "1"})
-        self._left -= 1.0
+
+    def take(self, name: str) -> float:
+        """What was in the bucket; less than one is not enough."""
+        now = time.monotonic()
+        left, last = self._buckets.pop(name, (self._burst, now))
+        left = min(left + (now - last) * self._per_second, self._burst)
+        self._buckets[name] = (max(left - 1.0, 0.0), now)
+        if len(self._buckets) > MOST_CALLERS:
+            self._buckets.popitem(last=False)
+        return left
 
 
 class Refusals:
@@ -42,7 +48,7 @@ class Refusals:
 
     def __init__(self, record: Callable[[Caller, int], object]) -> None:
         self._record = record
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._rates = Rates(PER_SECOND, BURST)
         self._suppressed: dict[str, tuple[Caller, int]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -52,13 +58,7 @@ class Refusals:
         Raises:
             Problem: 429, and it is only counted.
         """
-        now = time.monotonic()
-        left, last = self._buckets.pop(caller.id, (BURST, now))
-        left = min(left + (now - last) * PER_SECOND, BURST)
-        self._buckets[caller.id] = (max(left - 1.0, 0.0), now)
-        if len(self._buckets) > MOST_CALLERS:
-            self._buckets.popitem(last=False)
-        if left < 1.0:
+        if self._rates.take(caller.id) < 1.0:
             self._count(caller)
             text = "Too many of your requests were refused; wait a moment."
             raise Problem(429, "too-many", text, headers={"Retry-After": "1"})

@@ -15,7 +15,7 @@ from twins.runtime import codec
 from twins.runtime.authz import tuples
 from twins.runtime.callers import DECIDING as DECIDING_KEYS
 from twins.runtime.feeds import Feed, Feeds, View, chunks, tx_tail
-from twins.runtime.granted import GRANTS, POSTURE, SUBSCRIBE
+from twins.runtime.granted import GRANTS, POSTURE, SUBSCRIBE, for_reader
 from twins.runtime.metrics import Metrics
 from twins.runtime.outbox import Connection, Message, Subscription, Wish
 from twins.runtime.problems import Problem
@@ -160,7 +160,7 @@ class Hub:
         caller, wish = subscription.connection.caller, subscription.wish
         content = {"id": wish.id, "seq": subscription.since, "epoch": self._log.epoch, "grant": None}
         if caller.is_twin and subscription.grant_id is not None:
-            content["grant"] = self._state.get(GRANTS, subscription.grant_id)
+            content["grant"] = for_reader(self._state.get(GRANTS, subscription.grant_id))
             content["grant_epoch"] = self._rights.granted.epoch(caller.id)
         return _message("applied", subscription.since, content)
 

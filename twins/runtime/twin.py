@@ -29,7 +29,7 @@ from twins.runtime.module import Context, Module, ModuleMissing, Reducer
 from twins.runtime.problems import Problem, forbidden, unauthorized
 from twins.runtime.query import Queries
 from twins.runtime.randomness import Randomness
-from twins.runtime.refusals import Rate, Refusals
+from twins.runtime.refusals import Rates, Refusals
 from twins.runtime.rights import Rights
 from twins.runtime.sealing import seal_of
 from twins.runtime.sight import Sights
@@ -44,7 +44,8 @@ INVALID = 422
 WITHHELD = "The arguments do not fit; only the caller was told where."
 LONGEST_KEY = answers.LONGEST_KEY
 SEED_BYTES = 16
-STRANGERS_PER_SECOND, STRANGERS_BURST = 2.0, 50.0
+ASKED_PER_SECOND, ASKED_BURST = 2.0, 50.0
+STRANGERS = "strangers"
 LOG_CALLER = "agent:log"
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class Twin:
         self.callers = Callers(self.state, self.id)
         self.metrics = Metrics()
         self.refusals = Refusals(self._suppressed)
-        self.strangers = Rate(STRANGERS_PER_SECOND, STRANGERS_BURST)
+        self._asking = Rates(ASKED_PER_SECOND, ASKED_BURST)
         self.hub = Hub(self.state, self.rights, self.sights, self.log, self.metrics)
         # A damaged log may have lost the record that replaced the key.
         self._seed = self.keys.signing_key(me.kid) if self.log.damage is None else b""
@@ -251,8 +252,8 @@ class Twin:
         if caller.former:
             raise forbidden()
         reducer = self.module.reducer(name)
-        if caller.stranger:
-            self._admit(reducer)
+        if caller.is_twin and (reducer.readers or caller.stranger):
+            self._admit(caller, reducer)
         converted = reducer.convert(args)
         reducer.authorize(caller, converted, self.rights)
         prepared = reducer.prepare(self.keys) if reducer.prepare else {}
@@ -279,10 +280,11 @@ class Twin:
         self._renewed = seq if prepared else self._renewed
         return Answer(seq, result)
 
-    def _admit(self, reducer: Reducer) -> None:
+    def _admit(self, caller: Caller, reducer: Reducer) -> None:
+        """Let other twins ask for grants and answer, each of them so often, and all strangers together."""
         if not reducer.readers:
             raise unauthorized()
-        self.strangers.admit()
+        self._asking.admit(STRANGERS if caller.stranger else caller.id)
 
     def _context(self, caller: Caller, prepared: dict[str, str]) -> Context:
         return Context(

@@ -9,7 +9,7 @@ import msgspec
 
 from twins.runtime import codec, slices, usage
 from twins.runtime.callers import Caller
-from twins.runtime.granted import GRANTS, HELD, HISTORY, grant_of
+from twins.runtime.granted import GRANTS, HELD, HISTORY, for_reader, grant_of
 from twins.runtime.problems import Problem, grant_required, invalid, not_found, unauthorized
 from twins.runtime.rights import SLICES
 from twins.runtime.server.keys import anyone_of, require, twin_of
@@ -20,7 +20,6 @@ from twins.runtime.twin import Twin
 
 AUDIT, MANAGE = "can_read_audit", "can_manage_grants"
 PREVIEWED = 20
-_OWNERS = ("approvals",)
 
 
 class Terms(msgspec.Struct, forbid_unknown_fields=True):
@@ -64,8 +63,7 @@ async def notice(request: Request) -> Answer:
     twin, caller = twin_of(request), _party(request)
     row = _own(twin, caller, request.match_info["id"])
     seq, me = twin.log.seq, twin.identity
-    told = {name: value for name, value in row.items() if name not in _OWNERS}
-    said = {"target": f"twin:{me.id}", "grant": told, "move": history(twin, row["grant_id"])[-1]}
+    said = {"target": f"twin:{me.id}", "grant": for_reader(row), "move": history(twin, row["grant_id"])[-1]}
     await twin.log.wait(seq)
     signed = sign_notice(twin.keys.signing_key(me.kid), me.kid, codec.encode(said))
     return answer({"notice": signed, "kid": me.kid})
@@ -131,7 +129,7 @@ def _shown(twin: Twin, row: dict[str, Any], caller: Caller) -> dict[str, Any]:
     grant = grant_of(row)
     shown = {**row, "status": grant.at(now), "ended_at": grant.ended(now)}
     if caller.is_twin:
-        return {name: value for name, value in shown.items() if name not in _OWNERS}
+        return for_reader(shown)
     return {**shown, **usage.describe(twin.state, grant, row["granted_at"], now)}
 
 
