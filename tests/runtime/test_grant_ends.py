@@ -155,14 +155,19 @@ async def cut_one(machine: Machine, each: int) -> tuple[list[int], list[float]]:
     late: list[int] = []
     seconds: list[float] = []
     for grant_id, task in zip(given, following, strict=True):
-        began = time.monotonic()
-        done = await asyncio.to_thread(machine.mine.call, "revoke", {"grant_id": grant_id})
+        began, seq = await asyncio.to_thread(_revoked, machine, grant_id)
         seen = await task
         assert seen["code"] == 4403
-        late += [seq for seq in seen["frames"] if seq > done.seq]
+        late += [one for one in seen["frames"] if one > seq]
         seconds.append(seen["at"] - began)
     await writing
     return late, seconds
+
+
+def _revoked(machine: Machine, grant_id: str) -> tuple[float, int]:
+    """When the revocation was sent, and its record."""
+    began = time.monotonic()
+    return began, machine.mine.call("revoke", {"grant_id": grant_id}).seq
 
 
 def _write_some(machine: Machine) -> None:

@@ -80,6 +80,9 @@ def test_nobody_answers_for_another_twin(standing: Machine) -> None:
     token = other.token(standing.id)
     seen = raw(standing, f"/v1/grants/{mine}", token)
     assert seen == raw(standing, "/v1/grants/none", token)
+    impostor = KeySigner(reader.subject, generate_key(), with_key=True)
+    assert refused == posted(standing, impostor, "withdraw_grant", {"grant_id": mine})
+    assert seen == raw(standing, f"/v1/grants/{mine}", impostor.token(standing.id))
     standing.client(other).call("withdraw_grant", {"grant_id": theirs})
 
 

@@ -158,6 +158,37 @@ async def until_seq(ws: Live, copy: dict[str, Any], seq: int) -> dict[str, Any]:
 
 
 @on_uvloop
+async def test_wanting_a_member_does_not_show_it() -> None:
+    async with served("fast") as twin:
+        await twin.put("a", kind="a", cost="secret-1")
+        reader = Reader(twin)
+        await reader.given(fields=["kind"])
+        _, page, _ = await reader.get("slices/catalogue/objects", fields="kind,cost")
+        assert page["objects"][0]["body"] == {"kind": "a"}
+        async with reader.live() as ws:
+            first = await subscribed(ws, fields=["cost"])
+            await twin.put("a", kind="a", cost="secret-2")
+            (later,) = await until(ws, "tx")
+        assert [first[0]["rows"][0]["body"], later["update"][0]["body"]] == [{}, {}]
+
+
+@on_uvloop
+async def test_a_stream_that_comes_back_to_other_terms_begins_anew() -> None:
+    async with served("fast") as twin:
+        await twin.put("a", kind="a", cost="1")
+        reader = Reader(twin)
+        grant_id = await reader.given()
+        async with reader.live() as ws:
+            seq = (await subscribed(ws))[-1]["seq"]
+        same = await twin.call("renew_grant", grant_id=grant_id)
+        async with reader.live() as ws:
+            assert (await subscribed(ws, **{"from": seq}))[0]["type"] == "resumed"
+        await twin.call("renew_grant", grant_id=same["result"]["grant_id"], fields=["kind"])
+        async with reader.live() as ws:
+            assert (await subscribed(ws, **{"from": seq}))[0]["type"] == "reset"
+
+
+@on_uvloop
 async def test_events_show_what_the_terms_show() -> None:
     async with served("fast") as twin:
         await twin.put("a", kind="a", cost="secret-1")
