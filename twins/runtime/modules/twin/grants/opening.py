@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twins.runtime.callers import KEYS
-from twins.runtime.granted import ACTIVE, OFFERED, SCHEDULED, grant_of
+from twins.runtime.granted import ACTIVE, GRANTS, OFFERED, SCHEDULED, grant_of
 from twins.runtime.module import Context
 from twins.runtime.modules.twin.grants.moves import OPEN_ASKS, live_of, move, turn
 from twins.runtime.modules.twin.grants.terms import Row, shows_the_same
@@ -49,8 +49,8 @@ def take_back(ctx: Context, row: Row, code: str, text: str) -> None:
 
 def withdraw_offer(ctx: Context, grant_id: str, code: str, text: str) -> None:
     """Withdraw an offer that still waits; a request stays."""
-    offer = ctx.tx.get("grant", grant_id)
-    if offer["status"] == OFFERED and grant_of(offer).at(ctx.now) == OFFERED:
+    offer = ctx.tx.get(GRANTS, grant_id)
+    if not turn_if_over(ctx, offer) and offer["status"] == OFFERED:
         move(ctx, offer, "withdraw", code, text)
 
 
