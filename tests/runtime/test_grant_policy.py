@@ -10,6 +10,8 @@ import pytest
 from tests.runtime.desk import DAY, Desk
 from tests.runtime.machine import person
 from twins.runtime.client import KeySigner, public_x
+from twins.runtime.granted import grant_of
+from twins.runtime.usage import describe
 
 DIRECT: list[tuple[str, dict[str, Any]]] = [("grant", {"grant_id": "x"}), ("offer_grant", {})]
 
@@ -184,3 +186,15 @@ def test_a_grant_lasts_ninety_days_unless_it_is_said() -> None:
         assert desk.reads(reader)
         desk.wall.ahead += 61
         assert not desk.reads(reader)
+
+
+def test_an_owner_is_told_what_is_not_used_and_what_ends_soon() -> None:
+    with Desk() as desk:
+        grant_id = desk.grant(person("twin"), expires_at=desk.after(100 * DAY))
+        seen = []
+        for days in (0, 79, 2, 10, 10):
+            desk.wall.ahead += days * DAY
+            row = desk.row(grant_id)
+            told = describe(desk.twin.state, grant_of(row), row["granted_at"], desk.after(0))
+            seen.append((told["renewal_due"], told["unused"]))
+        assert seen == [(False, False), (False, False), (True, False), (True, True), (False, False)]
