@@ -14,7 +14,8 @@ import pytest
 
 from tests.authz import cases, models, worlds
 from tests.authz.desks import Here, Store, There
-from tests.authz.reference import VERSION, running
+from tests.authz.openfga import VERSION
+from tests.authz.reference import running
 from twins.runtime.authz.explain import Explanation
 from twins.runtime.authz.questions import Questions
 from twins.runtime.authz.requests import CheckRequest, convert

@@ -41,7 +41,7 @@ def microseconds() -> float:
     for number in range(FILTERS):
         where = query.compile({"state": f"key-{number}"}, declaration)
         feed = Feed(SLICE, View(where, None, None), where.equality)
-        feeds.join(Subscription(Wish("s", SLICE, where), _Nobody()), (SLICE, where.text), feed)
+        feeds.join(Subscription(Wish("s", SLICE, where.text), _Nobody()), (SLICE, where.text), feed)
     rows = [codec.encode({"body": {**BODY, "state": f"key-{n}"}, "seq": n}) for n in range(COMMITS + 1)]
     moves = pairwise(rows)
     commits = [[Change(table_of(SLICE), "object-1", before, after)] for before, after in moves]

@@ -67,7 +67,7 @@ def test_a_window_that_has_not_begun_opens_nothing(stocked: Machine) -> None:
     stocked.mine.call("grant", grant_args(reader, not_before=clock.after(3600)))
     with pytest.raises(TwinError) as refused:
         stocked.client(reader).objects("catalogue")
-    assert refused.value.type == "/problems/grant-required"
+    assert refused.value.type == "/problems/grant-not-yet-active"
 
 
 def test_a_window_that_ended_says_so_and_the_log_has_the_expiry(stocked: Machine) -> None:
@@ -118,7 +118,7 @@ def test_a_new_grant_on_the_same_slice_takes_the_place_of_the_old_one(stocked: M
     first = stocked.mine.call("grant", grant_args(reader)).result["grant_id"]
     second = stocked.mine.call("grant", grant_args(reader)).result["grant_id"]
     rows = {row["grant_id"]: row["status"] for row in stocked.mine.get("/v1/grants")["grants"]}
-    assert rows == {first: "replaced", second: "active"}
+    assert rows == {first: "superseded", second: "active"}
     assert stocked.client(reader).objects("catalogue")["objects"]
 
 

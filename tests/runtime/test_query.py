@@ -28,6 +28,7 @@ from twins.runtime import codec
 from twins.runtime.authz.engine import Engine
 from twins.runtime.authz.tuples import Tuples
 from twins.runtime.callers import Caller
+from twins.runtime.granted import Granted
 from twins.runtime.module import Context, load
 from twins.runtime.problems import Problem
 from twins.runtime.query import Queries, parse, queries
@@ -224,7 +225,7 @@ def test_a_slice_too_large_to_look_through_at_once_takes_no_search_and_no_new_sc
     row = codec.encode({"body": {"n": 0}, "seq": 1})
     state.apply([Effect(TABLE, f"o{n}", row) for n in range(WIDEST + 1)], 1)
     memory, twin = Queries(state), "01JABCDEFGHJKMNPQRSTVWXYZ0"
-    rights = Rights(Engine(load("twin").authorization, Tuples()), state, twin)
+    rights = Rights(Engine(load("twin").authorization, Tuples()), state, twin, Granted(state))
     context = Context("2030-01-01T00:00:00Z", Caller("user:a"), 2, "", twin, Transaction(state), rights)
     declare = load("twin").reducers["declare_slice"].run
     with pytest.raises(Problem, match="declare an equality index of `n`"):

@@ -13,9 +13,10 @@ from functools import cached_property
 from twins.runtime import codec
 from twins.runtime.identity import KEY as TWIN
 from twins.runtime.identity import TABLE as IDENTITY
+from twins.runtime.ids import ULID_PATTERN
 from twins.runtime.problems import unauthorized
 from twins.runtime.state import Change, State
-from twins.runtime.tokens import TokenRefused, issuer, verify
+from twins.runtime.tokens import TokenRefused, brought_x, issuer, verify
 
 KEYS = "key"
 FORMER = "former"
@@ -26,6 +27,7 @@ ROLES = ("owner", "admin", "auditor")
 # The `x` of a public key whose private half nobody has: the point with y = 2 is no multiple of a known one.
 NOBODY = "AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 _LOCAL = re.compile(r"(user|agent):[A-Za-z0-9._-]{1,64}")
+_TWIN = re.compile(rf"twin:{ULID_PATTERN}")
 _RESERVED = frozenset({"agent:sense", "agent:clock", "agent:vault"})
 
 
@@ -43,6 +45,7 @@ class Caller:
         x: the public key that verified the token.
         vouched: the twin itself signed the token.
         proof: the row that held the key, as it was then.
+        stranger: another twin by a key that its token brought along; this twin does not hold it for theirs.
     """
 
     id: str
@@ -54,6 +57,7 @@ class Caller:
     x: str = ""
     vouched: bool = False
     proof: bytes = field(default=b"", repr=False)
+    stranger: bool = False
 
     @cached_property
     def is_twin(self) -> bool:
@@ -88,7 +92,7 @@ class Callers:
         state.watch(self._observe, *DECIDING)
 
     def authenticate(self, header: str) -> Caller:
-        """The caller whom an `Authorization` header names.
+        """The caller whom an `Authorization` header names; it may be a stranger.
 
         Raises:
             Problem: 401, always the same, for every reason.
@@ -110,6 +114,8 @@ class Callers:
             caller = _identify(token, self._state, self._twin_id)
         except TokenRefused:
             raise unauthorized() from None
+        if caller.stranger:
+            return caller
         self._known[digest] = caller
         if len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)
@@ -127,16 +133,22 @@ def _identify(token: str, state: State, twin_id: str) -> Caller:
         return _vouched(token, state, twin_id)
     known = state.raw(KEYS, name)
     row = known or state.raw(FORMER, name)
-    if row is None:
+    brought = brought_x(token) if _TWIN.fullmatch(name) else ""
+    x = brought if row is None else codec.decode(row)["x"]
+    if brought and brought != x:
+        # The twin has another key by now, of which this one cannot know.
+        x, row = brought, None
+    if not x:
         # As much work as for a caller who is known: the time tells nobody who is.
         verify(token, NOBODY, twin_id)
         raise TokenRefused
-    x = codec.decode(row)["x"]
     claims = verify(token, x, twin_id)
     act = claims.get("act", "")
     if claims["sub"] != name or not isinstance(act, str) or len(act) > 100:
         raise TokenRefused
     act = act if name.startswith("twin:") else ""
+    if row is None:
+        return Caller(name, act=act, expires=claims["exp"], x=x, stranger=True)
     return Caller(name, act=act, former=known is None, expires=claims["exp"], x=x, proof=row)
 
 

@@ -10,6 +10,7 @@ from twins.runtime import clock, files
 from twins.runtime.authz.engine import Engine
 from twins.runtime.authz.tuples import Tuples
 from twins.runtime.callers import Caller
+from twins.runtime.granted import Granted
 from twins.runtime.identity import KEY, TABLE, Identity
 from twins.runtime.ids import is_ulid, new_ulid
 from twins.runtime.keys import KeyStore
@@ -86,7 +87,7 @@ def _first_record(module: Module, me: Identity, genesis: dict[str, Any]) -> Reco
         seed=secrets.token_hex(16),
         twin=me.id,
         tx=tx,
-        rights=Rights(Engine(module.authorization, Tuples()), state, me.id),
+        rights=Rights(Engine(module.authorization, Tuples()), state, me.id, Granted(state)),
     )
     module.genesis(context, genesis)
     return Record(

@@ -79,6 +79,8 @@ class Reducer:
         makes: what the caller needs on the twin itself to name a `target` that does not exist yet; ""
             if nobody may.
         prepare: runs before the record, after authorization; its result is part of the record.
+        readers: other twins may call, also ones whose key this twin has not taken for theirs; the reducer
+            itself refuses what is not theirs. Everybody else needs the relation.
         recorded: the arguments as the record keeps them, when the whole would be too long, or is not for
             everybody who reads the log; it is only given arguments that fit.
     """
@@ -93,6 +95,7 @@ class Reducer:
     only: str
     prepare: Prepare | None
     recorded: Recorded | None
+    readers: bool = False
 
     def convert(self, args: Any) -> dict[str, Any]:
         """The arguments with the types of the reducer's signature.
@@ -150,6 +153,8 @@ class Reducer:
         Raises:
             Problem: the refusal.
         """
+        if self.readers and caller.is_twin:
+            return
         if self.only:
             if not caller.internal or caller.id != self.only:
                 raise rights.refusal(caller, rights.instance)
@@ -168,13 +173,14 @@ def reducer(
     only: str = "",
     prepare: Prepare | None = None,
     recorded: Recorded | None = None,
+    readers: bool = False,
 ) -> Callable[[Callable[..., Any]], Reducer]:
     """Declare a reducer. Its arguments are the function's parameters after the context; a trailing `_` of a
     parameter (`id_`) is not part of the argument's name. `object` is what the caller needs the relation to:
     `instance`, or such as `slice:{slice}` with the name of one argument at its end; who has
     `makes` on the twin itself may name one that does not exist yet.
     """
-    if bool(relation) == bool(only):
+    if bool(relation) == bool(only) and not readers:
         raise TypeError("a reducer needs either a relation or an internal caller")
 
     def declare(function: Callable[..., Any]) -> Reducer:
@@ -191,7 +197,17 @@ def reducer(
         target, _, named = object.partition("{")
         named_by = {shown: name for name, shown in names.items()}[named.removesuffix("}")] if named else ""
         return Reducer(
-            function.__name__, function, struct, relation, target, named_by, makes, only, prepare, recorded
+            function.__name__,
+            function,
+            struct,
+            relation,
+            target,
+            named_by,
+            makes,
+            only,
+            prepare,
+            recorded,
+            readers,
         )
 
     return declare

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from twins.runtime import codec
 from twins.runtime.callers import Caller
 from twins.runtime.feeds import Entry, tx_tail
-from twins.runtime.query import Filter
+from twins.runtime.sight import Key
 
 if TYPE_CHECKING:
     from twins.runtime.feeds import Feed
@@ -47,11 +48,13 @@ class Connection(Protocol):
 
 
 class Wish(NamedTuple):
-    """What a subscriber asks for; `since` and `epoch` are where its own copy stands."""
+    """What a subscriber asks for; `where` are conditions as JSON, `since` and `epoch` are where its own copy
+    stands.
+    """
 
     id: str
     slice: str
-    where: Filter | None = None
+    where: str = ""
     fields: tuple[str, ...] | None = None
     since: int | None = None
     epoch: int | None = None
@@ -66,21 +69,30 @@ class Subscription:
         credits: how many messages may still be sent, or -1 for any number.
         paused: it goes on by itself, in a later turn of the loop.
         lost: more was held than is kept, so the reader must start anew.
+        sight: what the reader sees, for as long as it is so.
+        grant_id: by which grant.
+        timer: looks again at the right when its window ends.
+        messages, bytes: how much was sent.
     """
 
     __slots__ = (
         "_bytes",
         "_held",
         "_seq",
+        "bytes",
         "connection",
         "credits",
         "feed",
         "first",
+        "grant_id",
         "key",
         "lost",
+        "messages",
         "paused",
         "prefix",
+        "sight",
         "since",
+        "timer",
         "wish",
     )
 
@@ -95,6 +107,10 @@ class Subscription:
         self.lost = False
         self.key: tuple[Any, ...] = ()
         self.feed: Feed | None = None
+        self.sight: Key = (None, "")
+        self.grant_id: str | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.messages = self.bytes = 0
         self._held: dict[str, Entry] = {}
         self._bytes = 0
         self._seq = 0
@@ -108,6 +124,8 @@ class Subscription:
     def send(self, message: Message) -> None:
         if self.credits > 0:
             self.credits -= 1
+        self.messages += 1
+        self.bytes += len(message.frame)
         self.connection.send(message)
 
     def hold(self, seq: int, entries: Iterable[Entry]) -> None:

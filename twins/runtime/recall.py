@@ -11,6 +11,7 @@ import msgspec
 
 from twins.runtime.authz.tuples import TABLE as TUPLES
 from twins.runtime.authz.tuples import Tuples
+from twins.runtime.granted import Granted
 from twins.runtime.identity import identity_of
 from twins.runtime.keys import KeyStore
 from twins.runtime.log.commitlog import Commitlog
@@ -24,11 +25,12 @@ logger = logging.getLogger(__name__)
 
 
 class Memory:
-    """An empty state, its tuples and its queries; `recover` fills it."""
+    """An empty state, its tuples, grants and queries; `recover` fills it."""
 
     def __init__(self) -> None:
         self.state, self.tuples = State(), Tuples()
         self.state.watch(self.tuples.observe, TUPLES)
+        self.granted = Granted(self.state)
         self.queries = Queries(self.state)
 
     def recover(self, log: Commitlog, start: Position | None) -> Recovered:

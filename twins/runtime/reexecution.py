@@ -12,6 +12,7 @@ from twins.runtime.authz.engine import Engine
 from twins.runtime.authz.tuples import TABLE as TUPLES
 from twins.runtime.authz.tuples import Given, Tuples
 from twins.runtime.callers import Caller
+from twins.runtime.granted import Granted
 from twins.runtime.identity import KEY, TABLE, Identity
 from twins.runtime.log.record import Head, Opened, Part
 from twins.runtime.module import Context, Module
@@ -36,8 +37,8 @@ class Difference(NamedTuple):
 class _RightsThen(Rights):
     """Rights as they were when a record was made."""
 
-    def __init__(self, engine: Engine, state: State, twin: str, at: str) -> None:
-        super().__init__(engine, state, twin)
+    def __init__(self, engine: Engine, state: State, twin: str, granted: Granted, at: str) -> None:
+        super().__init__(engine, state, twin, granted)
         self._at = clock.parse(at).timestamp()
 
     def may(self, caller: Caller, relation: str, object_: str) -> bool:
@@ -53,6 +54,7 @@ class Reexecution:
         tuples = Tuples()
         state.watch(tuples.observe, TUPLES)
         self._engine = Engine(module.authorization, tuples)
+        self._granted = Granted(state)
         self.executed = self.skipped = 0
 
     def compare(
@@ -112,7 +114,7 @@ class Reexecution:
             seed=head.seed,
             twin=twin,
             tx=Transaction(self._state),
-            rights=_RightsThen(self._engine, self._state, twin, head.at),
+            rights=_RightsThen(self._engine, self._state, twin, self._granted, head.at),
             prepared=head.prepared or {},
         )
 

@@ -22,12 +22,40 @@ INVALID = 422
 WITHHELD = "The arguments do not fit; only the caller was told where."
 
 
+class Rates:
+    """A token bucket for each name; what overflows is refused."""
+
+    def __init__(self, per_second: float, burst: float) -> None:
+        self._per_second, self._burst = per_second, burst
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def admit(self, name: str) -> None:
+        """Return when one more of this name is taken.
+
+        Raises:
+            Problem: 429.
+        """
+        if self.take(name) < 1.0:
+            text = "Too many of such requests came at once; wait a moment."
+            raise Problem(429, "too-many", text, headers={"Retry-After": "1"})
+
+    def take(self, name: str) -> float:
+        """What was in the bucket; less than one is not enough."""
+        now = time.monotonic()
+        left, last = self._buckets.pop(name, (self._burst, now))
+        left = min(left + (now - last) * self._per_second, self._burst)
+        self._buckets[name] = (max(left - 1.0, 0.0), now)
+        if len(self._buckets) > MOST_CALLERS:
+            self._buckets.popitem(last=False)
+        return left
+
+
 class Refusals:
     """A token bucket for each caller; what overflows is counted and goes to `record` once a minute."""
 
     def __init__(self, record: Callable[[Caller, int], object]) -> None:
         self._record = record
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._rates = Rates(PER_SECOND, BURST)
         self._suppressed: dict[str, tuple[Caller, int]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -37,13 +65,7 @@ class Refusals:
         Raises:
             Problem: 429, and it is only counted.
         """
-        now = time.monotonic()
-        left, last = self._buckets.pop(caller.id, (BURST, now))
-        left = min(left + (now - last) * PER_SECOND, BURST)
-        self._buckets[caller.id] = (max(left - 1.0, 0.0), now)
-        if len(self._buckets) > MOST_CALLERS:
-            self._buckets.popitem(last=False)
-        if left < 1.0:
+        if self._rates.take(caller.id) < 1.0:
             self._count(caller)
             text = "Too many of your requests were refused; wait a moment."
             raise Problem(429, "too-many", text, headers={"Retry-After": "1"})

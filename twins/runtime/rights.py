@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from twins.runtime import clock
 from twins.runtime.authz.engine import Engine
 from twins.runtime.authz.errors import Refused
 from twins.runtime.authz.tuples import Given
 from twins.runtime.callers import Caller, is_current
+from twins.runtime.granted import ACTIVE, EXPIRED, READ, REVOKED, SCHEDULED, SUSPENDED, Grant, Granted
 from twins.runtime.problems import Problem, forbidden, grant_required, not_found
 from twins.runtime.state import State
 
 SLICES = "slice"
-GRANTS = "grant"
 
 
 class Rights:
     """Answers for one twin; every refusal to the same kind of caller looks the same."""
 
-    def __init__(self, engine: Engine, state: State, twin_id: str) -> None:
+    def __init__(self, engine: Engine, state: State, twin_id: str, granted: Granted) -> None:
         self._engine = engine
         self._state = state
+        self.granted = granted
         self.instance = f"instance:{twin_id}"
 
     def may(self, caller: Caller, relation: str, object_: str) -> bool:
@@ -42,10 +42,18 @@ class Rights:
         except Refused:
             return False
 
-    def may_read(self, caller: Caller, slice_: str) -> bool:
-        """Whether the caller may read the slice: twins through a grant, everybody else through a tuple."""
-        relation = "can_read_federated" if caller.is_twin else "can_read"
-        return self.may(caller, relation, f"slice:{slice_}")
+    def may_read(self, caller: Caller, slice_: str, verb: str = "") -> bool:
+        """Whether the caller may read the slice: twins through a grant that has the verb (or any, for ""),
+        unless the twin is locked; everybody else through a tuple.
+        """
+        if not caller.is_twin:
+            return self.may(caller, "can_read", f"slice:{slice_}")
+        if self.granted.locked:
+            return False
+        grant = self.granted.live(caller.id, slice_)
+        if grant is not None and verb and verb not in grant.verbs:
+            return False
+        return self.may(caller, "can_read_federated", f"slice:{slice_}")
 
     def require(self, caller: Caller, relation: str, object_: str) -> None:
         """Return when the caller has the right.
@@ -56,10 +64,10 @@ class Rights:
         if not self.may(caller, relation, object_):
             raise self.refusal(caller, object_)
 
-    def require_read(self, caller: Caller, slice_: str) -> None:
+    def require_read(self, caller: Caller, slice_: str, verb: str = READ) -> None:
         """As `require`, for reading a slice."""
-        if not self.may_read(caller, slice_):
-            raise self.refusal(caller, f"slice:{slice_}")
+        if not self.may_read(caller, slice_, verb):
+            raise self.refusal(caller, f"slice:{slice_}", verb)
 
     def admits(self, object_: str, relation: str, user: str, condition: str) -> bool:
         """Whether the model has room for a tuple of this shape; `condition` is "" for none."""
@@ -70,45 +78,43 @@ class Rights:
         type_, _, name = object_.partition(":")
         return type_ == "slice" and self._state.raw(SLICES, name) is None
 
-    def refusal(self, caller: Caller, object_: str) -> Problem:
+    def refusal(self, caller: Caller, object_: str, verb: str = "") -> Problem:
         """What a caller without the right is told: no more than it knows already."""
         type_, _, name = object_.partition(":")
         if caller.is_twin:
-            ended = self.ended_grant(caller.id, name) if type_ == "slice" else None
-            return _ended(ended) if ended else grant_required()
+            return self._told(caller, name, verb) if type_ == "slice" else grant_required()
         if self.is_unknown(object_) and self.may(caller, "can_configure", self.instance):
             return not_found(f"slice {name[:60]!r}")
         return forbidden()
 
-    def ended_grant(self, reader: str, slice_: str) -> dict[str, Any] | None:
-        """The reader's grant on the slice that ended last, if there was one."""
-        now = clock.now()
-        grants = [grant for _, grant in self._state.scan(GRANTS) if grant["reader"] == reader]
-        ended = [_as_of(grant, now) for grant in grants if grant["slice"] == slice_]
-        return max(
-            (grant for grant in ended if grant["status"] != "active"),
-            key=lambda g: g["ended_at"],
-            default=None,
-        )
-
-    def active_grant(self, reader: str, slice_: str) -> dict[str, Any] | None:
-        """The grant by which the reader reads the slice."""
-        for _, grant in self._state.scan(GRANTS):
-            if (grant["reader"], grant["slice"], grant["status"]) == (reader, slice_, "active"):
-                found: dict[str, Any] = grant
-                return found
-        return None
+    def _told(self, caller: Caller, slice_: str, verb: str) -> Problem:
+        """What a reader is told: how its own grant stands, and nothing if it never had one."""
+        granted = self.granted
+        grant = granted.live(caller.id, slice_) or granted.ended(caller.id, slice_)
+        if grant is None or not is_current(caller, self._state):
+            return grant_required()
+        return _refused(grant, clock.now(), granted.locked, verb)
 
 
-def _as_of(grant: dict[str, Any], now: str) -> dict[str, Any]:
-    """The grant with its window taken into account, which ends it before any record says so."""
-    if grant["status"] == "active" and grant["expires_at"] <= now:
-        return {**grant, "status": "expired", "ended_at": grant["expires_at"]}
-    return grant
-
-
-def _ended(grant: dict[str, Any]) -> Problem:
-    at = grant["ended_at"]
-    if grant["status"] == "expired":
+def _refused(grant: Grant, now: str, locked: bool, verb: str) -> Problem:
+    status = grant.at(now)
+    at = grant.ended(now) or grant.not_before
+    if locked and status in (ACTIVE, SCHEDULED, SUSPENDED):
+        text = "The twin is locked: nothing is read across twins until its owner opens it again."
+        return Problem(403, "twin-locked", text)
+    if status == ACTIVE and verb in ("", *grant.verbs):
+        return grant_required()
+    if status == ACTIVE:
+        return Problem(403, "verb-not-granted", f"The grant on this slice allows {', '.join(grant.verbs)}.")
+    if status == SCHEDULED:
+        text = f"The grant on this slice begins at {at}."
+        return Problem(403, "grant-not-yet-active", text, at=at)
+    code = grant.reason_code or ""
+    if status == SUSPENDED:
+        text = f"The grant on this slice is suspended: {code}."
+        return Problem(403, "grant-suspended", text, reason_code=code)
+    if status == EXPIRED:
         return Problem(403, "grant-expired", f"The grant on this slice ended at {at}.", at=at)
-    return Problem(403, "grant-revoked", f"The grant on this slice was revoked at {at}.", at=at)
+    done = "revoked" if status == REVOKED else "surrendered"
+    text = f"The grant on this slice was {done} at {at}: {code}."
+    return Problem(403, f"grant-{done}", text, at=at, reason_code=code)

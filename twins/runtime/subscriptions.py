@@ -15,21 +15,23 @@ import msgspec
 from twins.runtime import codec
 from twins.runtime.authz import tuples
 from twins.runtime.callers import DECIDING as DECIDING_KEYS
-from twins.runtime.callers import Caller
 from twins.runtime.feeds import Feed, Feeds, View, chunks, tx_tail
+from twins.runtime.granted import GRANTS, POSTURE, SUBSCRIBE, for_reader
 from twins.runtime.metrics import Metrics
-from twins.runtime.module import Visible
 from twins.runtime.outbox import PAUSE, Connection, Message, Subscription, Wish
+from twins.runtime.problems import Problem
 from twins.runtime.rights import Rights
-from twins.runtime.slices import TABLE_PREFIX, Sees, changes_since, table_of
+from twins.runtime.sight import Sights
+from twins.runtime.slices import TABLE_PREFIX, changes_since, table_of
 from twins.runtime.state import Change, State
 from twins.runtime.waiting import Waiting
+from twins.runtime.windows import Windows
 
 REVOKED = 4403
 EXPIRED = 4408
 # About 3 ms of other callers' time.
 LOOKED_AT_ONCE = 2000
-DECIDING = DECIDING_KEYS | {tuples.TABLE}
+DECIDING = DECIDING_KEYS | {tuples.TABLE, GRANTS, POSTURE}
 Checked = dict[tuple[int, str], bool]
 
 
@@ -53,17 +55,18 @@ class Hub:
         self,
         state: State,
         rights: Rights,
-        visible: Visible | None,
+        sights: Sights,
         log: Log,
         metrics: Metrics,
     ) -> None:
         self._state = state
         self._rights = rights
-        self._visible = visible
+        self._sights = sights
         self._log = log
         self._metrics = metrics
         self._waiting = Waiting(log, metrics)
         self._feeds = Feeds()
+        self._windows = Windows(rights.granted, self._still_holds)
         self.subscriptions: dict[Subscription, None] = {}
         self.at = self._waiting.at
         self.advance = self._waiting.advance
@@ -71,18 +74,31 @@ class Hub:
         self.afterwards = self._waiting.afterwards
 
     def subscribe(self, wish: Wish, connection: Connection) -> None:
-        """Send the rows, or what changed since `wish.since`, then go on with the commits after that."""
+        """Send the rows, or what changed since `wish.since`, then go on with the commits after that.
+
+        Raises:
+            Problem: 422, the conditions do not fit; nothing has begun.
+        """
         subscription = Subscription(wish, connection)
-        where, sees = wish.where, self._sees(connection.caller, wish.slice)
-        seen_by = connection.caller.id if sees else ""
-        key = (wish.slice, where.text if where else "", wish.fields, seen_by)
-        feed = Feed(wish.slice, View(where, sees, wish.fields), where.equality if where else None)
-        subscription.feed = self._feeds.join(subscription, key, feed)
+        self._join(subscription)
         self.subscriptions[subscription] = None
         connection.subscriptions[wish.id] = subscription
+        self._windows.watch(subscription)
         reason = None if wish.since is None else self._resume(subscription, wish.since)
         if wish.since is None or reason:
             self._start(subscription, reason)
+
+    def _join(self, subscription: Subscription) -> None:
+        """Follow the slice as the caller sees it now."""
+        wish, caller = subscription.wish, subscription.connection.caller
+        sight = self._sights.of(caller, wish.slice)
+        where = sight.filter(wish.where)
+        names = sight.names(wish.fields)
+        fields = None if names is None else tuple(sorted(names))
+        view = View(where if where.conditions.nodes else None, sight.sees, fields)
+        key = (wish.slice, where.text, fields, caller.id if sight.sees else "")
+        subscription.feed = self._feeds.join(subscription, key, Feed(wish.slice, view, where.equality))
+        subscription.sight, subscription.grant_id = sight.key, sight.grant_id
 
     def _start(self, subscription: Subscription, reason: str | None) -> None:
         """Send everything as of now; with a reason, in place of what the reader has."""
@@ -106,8 +122,12 @@ class Hub:
         wish, seq = subscription.wish, self._log.seq
         if wish.epoch not in (None, self._log.epoch) or since > seq:
             return "The twin's log is another one now."
-        # Which objects are gone is not for everybody where a module decides object by object.
-        found = None if self._visible else changes_since(self._state, wish.slice, since)
+        sight = self._sights.of(subscription.connection.caller, wish.slice)
+        if sight.grant is not None and sight.grant.terms_seq > since:
+            return "The grant's terms are others now."
+        # Which objects are gone is not for everybody where some are not shown.
+        hides = sight.sees or sight.rows
+        found = None if hides else changes_since(self._state, wish.slice, since)
         if found is None:
             return "Too much has changed since."
         subscription.restart(seq)
@@ -148,8 +168,10 @@ class Hub:
 
     def _applied(self, subscription: Subscription) -> Message:
         caller, wish = subscription.connection.caller, subscription.wish
-        grant = self._rights.active_grant(caller.id, wish.slice) if caller.is_twin else None
-        content = {"id": wish.id, "seq": subscription.since, "epoch": self._log.epoch, "grant": grant}
+        content = {"id": wish.id, "seq": subscription.since, "epoch": self._log.epoch, "grant": None}
+        if caller.is_twin and subscription.grant_id is not None:
+            content["grant"] = for_reader(self._state.get(GRANTS, subscription.grant_id))
+            content["grant_epoch"] = self._rights.granted.epoch(caller.id)
         return _message("applied", subscription.since, content)
 
     def unsubscribe(self, connection: Connection, id_: str | None = None) -> list[Subscription]:
@@ -159,6 +181,7 @@ class Hub:
         for subscription in ended:
             self._feeds.leave(subscription)
             self.subscriptions.pop(subscription, None)
+            self._windows.forget(subscription)
         return ended
 
     def credit(self, subscription: Subscription, more: int) -> None:
@@ -212,10 +235,34 @@ class Hub:
                 self._deliver(seq, feed, mine, checked)
 
     def recheck(self) -> None:
-        """Close every connection with a subscription whose right has ended."""
+        """Close every connection with a subscription whose right has ended; adapt those whose has changed."""
         checked: Checked = {}
         for subscription in list(self.subscriptions):
-            self._holds(subscription, checked)
+            if subscription in self.subscriptions and self._holds(subscription, checked):
+                self._adapt(subscription)
+
+    def _adapt(self, subscription: Subscription) -> None:
+        """Go on by the grant as it is now."""
+        connection, wish = subscription.connection, subscription.wish
+        if not connection.caller.is_twin:
+            return
+        sight = self._sights.of(connection.caller, wish.slice)
+        if sight.grant_id == subscription.grant_id and sight.key == subscription.sight:
+            return
+        subscription.grant_id = sight.grant_id
+        self._windows.watch(subscription)
+        if sight.key == subscription.sight:
+            return
+        try:
+            sight.filter(wish.where)
+        except Problem as problem:
+            self.unsubscribe(connection, wish.id)
+            told = {"id": wish.id, "problem": problem.to_json()}
+            connection.send(_message("problem", 0, told))
+            return
+        self._feeds.leave(subscription)
+        self._join(subscription)
+        self._start(subscription, "The grant's terms are others now.")
 
     def _deliver(self, seq: int, feed: Feed, changes: list[Change], checked: Checked) -> None:
         entries = [entry for change in changes if (entry := feed.view.entry(change)) is not None]
@@ -243,23 +290,23 @@ class Hub:
         key = (id(caller), slice_)
         allowed = checked.get(key)
         if allowed is None:
-            allowed = checked[key] = self._rights.may_read(caller, slice_)
+            allowed = checked[key] = self._rights.may_read(caller, slice_, SUBSCRIBE)
         if not allowed:
             self._cut(subscription.connection, slice_)
         return allowed
 
-    def _cut(self, connection: Connection, slice_: str) -> None:
-        caller = connection.caller
-        ended = self._rights.ended_grant(caller.id, slice_) if caller.is_twin else None
-        if ended is not None and ended["status"] == "expired":
-            connection.close(EXPIRED, "The grant's window ended.")
-        else:
-            connection.close(REVOKED, "The right was revoked, or the key is no longer good.")
-        self.unsubscribe(connection)
+    def _still_holds(self, subscription: Subscription) -> bool:
+        return subscription in self.subscriptions and self._holds(subscription, {})
 
-    def _sees(self, caller: Caller, slice_: str) -> Sees | None:
-        visible = self._visible
-        return None if visible is None else lambda object_: visible(caller.id, slice_, object_)
+    def _cut(self, connection: Connection, slice_: str) -> None:
+        problem = self._rights.refusal(connection.caller, f"slice:{slice_}", SUBSCRIBE)
+        if problem.kind == "grant-expired":
+            connection.close(EXPIRED, "The grant's window ended.")
+        elif problem.kind in ("forbidden", "grant-required", "not-found"):
+            connection.close(REVOKED, "The right was revoked, or the key is no longer good.")
+        else:
+            connection.close(REVOKED, problem.detail)
+        self.unsubscribe(connection)
 
 
 def _message(kind: str, seq: int, content: dict[str, Any]) -> Message:

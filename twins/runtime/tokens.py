@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from typing import Any
 
@@ -12,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 LONGEST = 3600
 SKEW = 30
 ALGORITHM = "EdDSA"
+NOTICE = "mycelium-notice"
+_X = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class TokenRefused(Exception):
@@ -48,8 +51,12 @@ def public_x(key: bytes) -> str:
     return encode_x(Ed25519PrivateKey.from_private_bytes(key).public_key().public_bytes_raw())
 
 
-def sign(key: bytes, *, iss: str, sub: str, aud: str, seconds: int, **claims: str) -> str:
-    """A token of `iss` about `sub` for the twin `aud` (a ULID), good for `seconds` (at most 3600)."""
+def sign(
+    key: bytes, *, iss: str, sub: str, aud: str, seconds: int, with_key: bool = False, **claims: str
+) -> str:
+    """A token of `iss` about `sub` for the twin `aud` (a ULID), good for `seconds` (at most 3600); `with_key`
+    shows the public key in the header's `jwk` (RFC 7515 section 4.1.3).
+    """
     issued = int(time.time())
     payload: dict[str, Any] = {
         "iss": iss,
@@ -59,7 +66,22 @@ def sign(key: bytes, *, iss: str, sub: str, aud: str, seconds: int, **claims: st
         "exp": issued + min(seconds, LONGEST),
         **claims,
     }
-    return jwt.encode(payload, Ed25519PrivateKey.from_private_bytes(key), algorithm=ALGORITHM)
+    headers = {"jwk": public_jwk(public_x(key))} if with_key else None
+    return jwt.encode(
+        payload, Ed25519PrivateKey.from_private_bytes(key), algorithm=ALGORITHM, headers=headers
+    )
+
+
+def brought_x(token: str) -> str:
+    """The `x` of the Ed25519 key in a token's header, or "" if there is none that can be used."""
+    try:
+        jwk = jwt.get_unverified_header(token).get("jwk")
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        return ""
+    if not isinstance(jwk, dict) or (jwk.get("kty"), jwk.get("crv")) != ("OKP", "Ed25519"):
+        return ""
+    x = jwk.get("x")
+    return x if isinstance(x, str) and _X.fullmatch(x) else ""
 
 
 def issuer(token: str) -> str:
@@ -98,3 +120,25 @@ def verify(token: str, x: str, audience: str) -> dict[str, Any]:
     if type(expires) is not int or expires - issued > LONGEST or issued > time.time() + SKEW:
         raise TokenRefused
     return claims
+
+
+def sign_notice(key: bytes, kid: str, payload: bytes) -> str:
+    """The payload as a compact JWS (RFC 7515); its `typ` keeps it apart from every token."""
+    headers = {"typ": NOTICE, "kid": kid}
+    private = Ed25519PrivateKey.from_private_bytes(key)
+    return jwt.api_jws.encode(payload, private, algorithm=ALGORITHM, headers=headers)
+
+
+def open_notice(notice: str, x: str) -> bytes:
+    """The payload of a notice that `x` signed.
+
+    Raises:
+        TokenRefused: any reason.
+    """
+    try:
+        if jwt.get_unverified_header(notice).get("typ") != NOTICE:
+            raise TokenRefused
+        payload: bytes = jwt.api_jws.decode(notice, decode_x(x), algorithms=[ALGORITHM])
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        raise TokenRefused from None
+    return payload

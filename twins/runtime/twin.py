@@ -18,19 +18,22 @@ from twins.runtime.log.disk import Disk, open_disk
 from twins.runtime.log.reader import read
 from twins.runtime.log.record import Kind, Opened, Record
 from twins.runtime.metrics import Metrics
-from twins.runtime.module import Context, Module, ModuleMissing
-from twins.runtime.problems import Problem, forbidden
+from twins.runtime.module import Context, Module, ModuleMissing, Reducer
+from twins.runtime.problems import Problem, forbidden, unauthorized
 from twins.runtime.randomness import Randomness
 from twins.runtime.recall import recall
-from twins.runtime.refusals import Refusals, kept_of
+from twins.runtime.refusals import Rates, Refusals, kept_of
 from twins.runtime.rights import Rights
 from twins.runtime.sealing import seal_of
+from twins.runtime.sight import Sights
 from twins.runtime.state import Effect, Transaction
 from twins.runtime.subscriptions import Hub
 from twins.runtime.verification import verify
 
 LONGEST_KEY = answers.LONGEST_KEY
 SEED_BYTES = 16
+ASKED_PER_SECOND, ASKED_BURST = 2.0, 50.0
+STRANGERS = "strangers"
 LOG_CALLER = "agent:log"
 logger = logging.getLogger(__name__)
 
@@ -64,16 +67,19 @@ class Twin:
         self.log = Commitlog(directory, self._seal, disk=disk)
         memory, self._recovered, self.snapshot = recall(directory, self.keys, self.log)
         self.state, self.tuples, self.queries = memory.state, memory.tuples, memory.queries
+        self.granted = memory.granted
         me = self.identity
         if me.module != module.name:
             raise ModuleMissing(f"this twin was made with --module {me.module}, not {module.name}")
         self.id = me.id
         self.engine = Engine(module.authorization, self.tuples)
-        self.rights = Rights(self.engine, self.state, self.id)
+        self.rights = Rights(self.engine, self.state, self.id, self.granted)
+        self.sights = Sights(self.state, self.rights, module.visible)
         self.callers = Callers(self.state, self.id)
         self.metrics = Metrics()
         self.refusals = Refusals(self._suppressed)
-        self.hub = Hub(self.state, self.rights, module.visible, self.log, self.metrics)
+        self._asking = Rates(ASKED_PER_SECOND, ASKED_BURST)
+        self.hub = Hub(self.state, self.rights, self.sights, self.log, self.metrics)
         # A damaged log may have lost the record that replaced the key.
         self._seed = self.keys.signing_key(me.kid) if self.log.damage is None else b""
         self._renewed = 0
@@ -141,6 +147,8 @@ class Twin:
     def submit(self, caller: Caller, name: str, args: Any, key: str, done: Done) -> None:
         """As `call`, but at once; `done` gets the answer or the problem when the record is on disk."""
         outcome: Answer | Problem
+        # Whoever only says who they are must not get an answer that another one was given.
+        key = "" if caller.stranger else key
         try:
             first = answers.find(self.state, caller.id, key, name, args) if key else None
             if first is not None:
@@ -162,14 +170,15 @@ class Twin:
             return other, 0
 
     def refused(self, caller: Caller, name: str, args: Any, problem: Problem, key: str = "") -> int:
-        """Record a call or a read that was denied or that failed; return the record's seq.
+        """Record a call or a read that was denied or that failed; return the record's seq. Strangers are not
+        recorded.
 
         A log that takes no records keeps nobody from being refused.
 
         Raises:
             Problem: 429, too many of this caller; they are counted only.
         """
-        if self.log.damage is not None:
+        if self.log.damage is not None or caller.stranger:
             return self.log.durable
         if not caller.internal:
             self.refusals.admit(caller)
@@ -186,18 +195,20 @@ class Twin:
         problem = {"type": "/problems/too-many", "detail": "Refusals that were counted only."}
         self._commit("denied", caller, "", {"suppressed": count}, problem=problem)
 
-    def noted(self, caller: Caller, name: str, args: dict[str, Any]) -> int:
-        """Record a read; return the record's seq, for which nobody needs to wait.
+    def noted(self, caller: Caller, name: str, args: dict[str, Any], effects: Sequence[Effect] = ()) -> int:
+        """Record a read, and what is counted of it; return the record's seq, for which nobody needs to wait.
 
         Raises:
             Problem: 503, the log takes no records; what cannot be recorded is not read.
         """
-        return self._commit("read", caller, name, args)
+        return self._commit("read", caller, name, args, effects=effects)
 
     def _run(self, caller: Caller, name: str, args: Any, key: str) -> Answer:
         if caller.former:
             raise forbidden()
         reducer = self.module.reducer(name)
+        if caller.is_twin and (reducer.readers or caller.stranger):
+            self._admit(caller, reducer)
         converted = reducer.convert(args)
         reducer.authorize(caller, converted, self.rights)
         prepared = reducer.prepared(self.keys) if reducer.prepare else {}
@@ -223,6 +234,12 @@ class Twin:
         )
         self._renewed = seq if prepared else self._renewed
         return Answer(seq, result)
+
+    def _admit(self, caller: Caller, reducer: Reducer) -> None:
+        """Let other twins ask for grants and answer, each of them so often, and all strangers together."""
+        if not reducer.readers:
+            raise unauthorized()
+        self._asking.admit(STRANGERS if caller.stranger else caller.id)
 
     def _context(self, caller: Caller, prepared: dict[str, str]) -> Context:
         log, tx = self.log, Transaction(self.state)

@@ -19,13 +19,17 @@ class Signer(Protocol):
 
 @dataclass(frozen=True)
 class KeySigner:
-    """Signs as `subject` (`user:<ULID>` or `agent:<ULID>`) with its own 32-byte seed."""
+    """Signs as `subject` (`user:<ULID>` or `agent:<ULID>`) with its own 32-byte seed; `with_key` shows the
+    public key too, as a twin does that is not known yet.
+    """
 
     subject: str
     key: bytes = field(repr=False)
+    with_key: bool = False
 
     def token(self, audience: str, seconds: int = 300) -> str:
-        return sign(self.key, iss=self.subject, sub=self.subject, aud=audience, seconds=seconds)
+        me = self.subject
+        return sign(self.key, iss=me, sub=me, aud=audience, seconds=seconds, with_key=self.with_key)
 
 
 @dataclass(frozen=True)

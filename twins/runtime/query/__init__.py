@@ -11,9 +11,10 @@
 
 from __future__ import annotations
 
-from twins.runtime.query.filter import Filter, compile, parse  # noqa: A004 - as in `re`
+from twins.runtime.query.aggregates import aggregate
+from twins.runtime.query.filter import Filter, both, compile, parse  # noqa: A004 - as in `re`
 from twins.runtime.query.history import as_of
 from twins.runtime.query.projection import Projection
 from twins.runtime.query.queries import Page, Queries
 
-__all__ = ["Filter", "Page", "Projection", "Queries", "as_of", "compile", "parse"]
+__all__ = ["Filter", "Page", "Projection", "Queries", "aggregate", "as_of", "both", "compile", "parse"]

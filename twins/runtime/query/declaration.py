@@ -79,3 +79,10 @@ def _read(row: bytes) -> Declaration:
     read = msgspec.json.decode(row, type=_Row)
     schema = None if read.schema is None else Schema(read.schema)
     return Declaration(read.name, read.indexes, schema, read.budget)
+
+
+@lru_cache(maxsize=512)
+def limited(declaration: Declaration, names: frozenset[str]) -> Declaration:
+    """The declaration without the indexes of members that are not named."""
+    kept = tuple(one for one in declaration.indexes if one.path.partition(".")[0] in names)
+    return Declaration(declaration.name, kept, None, declaration.budget)

@@ -40,6 +40,7 @@ class Filter:
         equality: a path and the one value that it must have, if there is such a condition; the rest of the
             conditions must hold besides.
         holds: whether the filter wants the object of this row; soonest where most are wanted.
+        paths: every member that the conditions look at.
     """
 
     def __init__(self, text: str, conditions: AllOf, declaration: Declaration) -> None:
@@ -47,8 +48,8 @@ class Filter:
         self.conditions = conditions
         self.declaration = declaration
         self.equality = next(_equalities(conditions), None)
-        fields = Fields(_paths(conditions))
-        self.holds: Callable[[bytes], bool] = _whole(conditions, fields)
+        self.paths = frozenset(_paths(conditions))
+        self.holds: Callable[[bytes], bool] = _whole(conditions, Fields(self.paths))
         self._fragment = max(_fragments(conditions), key=len, default=b"")
 
     def matches_row(self, value: bytes) -> bool:
@@ -74,6 +75,13 @@ def compile(conditions: Any, declaration: Declaration) -> Filter:  # noqa: A001 
         Problem: 422, naming the member that does not fit.
     """
     return parse(_canonical(conditions), declaration)
+
+
+@lru_cache(maxsize=1024)
+def both(first: Filter, second: Filter) -> Filter:
+    """The filter of what both want, compiled as the second was."""
+    text = f'{{"all":[{first.text},{second.text or "{}"}]}}'
+    return Filter(text, AllOf((first.conditions, second.conditions)), second.declaration)
 
 
 @lru_cache(maxsize=1024)

@@ -12,10 +12,10 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Projection:
-    """Named members of a body's top level; those that a body lacks are left out."""
+    """Named members (`names`) of a body's top level; those that a body lacks are left out."""
 
     def __init__(self, names: frozenset[str]) -> None:
-        self._names = names
+        self.names = names
 
     @classmethod
     def parse(cls, text: str) -> Projection:
@@ -32,4 +32,4 @@ class Projection:
     def of(self, body: msgspec.Raw | bytes) -> msgspec.Raw:
         """The body's canonical JSON with nothing but these members."""
         members = _members.decode(body)
-        return msgspec.Raw(codec.encode({name: members[name] for name in self._names & members.keys()}))
+        return msgspec.Raw(codec.encode({name: members[name] for name in self.names & members.keys()}))

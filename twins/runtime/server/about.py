@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from twins.runtime import clock
+from twins.runtime.granted import ACTIVE, GRANTS, grant_of
 from twins.runtime.identity import identity_of
-from twins.runtime.rights import GRANTS, SLICES
+from twins.runtime.rights import SLICES
 from twins.runtime.senses.kind import SENSES
 from twins.runtime.server.keys import twin_of
 from twins.runtime.server.responses import answer
@@ -41,7 +42,7 @@ def describe(twin: Twin) -> dict[str, Any]:
         "slug": me.slug,
         "name": me.name,
         "state": "claimed" if claimed else "virtual",
-        "posture": "open",
+        "posture": twin.granted.posture,
         "kid": me.kid,
         "key": public_jwk(me.x),
         "seq": twin.log.durable,
@@ -69,7 +70,7 @@ def _grants(state: State, listed: set[str]) -> list[dict[str, Any]]:
             "until": row["expires_at"],
         }
         for _, row in state.scan(GRANTS)
-        if row["status"] == "active" and row["expires_at"] > now and row["slice"] in listed
+        if row["slice"] in listed and grant_of(row).at(now) == ACTIVE
     ]
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from twins.runtime.problems import Problem, not_found
-from twins.runtime.server import about, calls, events, fga, live, metrics, records, slices
+from twins.runtime.server import about, calls, events, fga, grants, live, metrics, records, slices
 from twins.runtime.server.keys import caller_of
 from twins.runtime.server.responses import refusal
 from twins.runtime.server.wire import Answer, Listener, Reply, Request, Stream
@@ -43,7 +43,12 @@ ROUTES = (
     _route("GET", "/v1/slices", slices.index),
     _route("GET", "/v1/slices/{slice}/objects", slices.objects),
     _route("GET", "/v1/slices/{slice}/objects/{id}", slices.one),
-    _route("GET", "/v1/grants", records.grants),
+    _route("GET", "/v1/slices/{slice}/aggregate", slices.aggregated),
+    _route("GET", "/v1/grants", grants.grants),
+    _route("GET", "/v1/grants/{id}", grants.one),
+    _route("GET", "/v1/grants/{id}/notice", grants.notice),
+    _route("POST", "/v1/grants/{id}/preview", grants.preview_of),
+    _route("POST", "/v1/preview", grants.preview),
     _route("GET", "/v1/senses", records.senses),
     _route("GET", "/v1/people", records.people),
     _route("GET", "/v1/log", records.log),

@@ -8,7 +8,7 @@ from typing import Any
 from twins.runtime import clock, codec, tokens, twin
 from twins.runtime.ids import is_ulid
 from twins.runtime.problems import Problem, invalid, not_found
-from twins.runtime.server.keys import caller_of, twin_of
+from twins.runtime.server.keys import anyone_of, caller_of, twin_of
 from twins.runtime.server.responses import answer, read_json, refusal
 from twins.runtime.server.wire import Answer, Reply, Request
 
@@ -24,7 +24,7 @@ def call(request: Request, reply: Reply) -> None:
         name = request.path[len(PREFIX) :]
         if NAME.fullmatch(name) is None:
             raise not_found("reducer of that name")
-        caller = caller_of(request)
+        caller = anyone_of(request)
         args = codec.parse(request.body)
     except Problem as problem:
         reply(refusal(problem))
@@ -60,6 +60,7 @@ async def assertions(request: Request) -> Answer:
         sub=f"twin:{me.id}",
         aud=audience,
         seconds=ASSERTION_SECONDS,
+        with_key=True,
         act=caller.id,
     )
     await twin.log.wait(seq)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from twins.runtime import codec
+from twins.runtime.granted import SUBSCRIBE
 from twins.runtime.outbox import Message
 from twins.runtime.problems import Problem
-from twins.runtime.server import live
+from twins.runtime.server import live, reads
 from twins.runtime.server.keys import caller_of, twin_of
 from twins.runtime.server.wire import Answer, Request, Socket, Stream
 
@@ -61,12 +62,8 @@ async def events(request: Request) -> Answer | Stream:
         wish.where = msgspec.Raw(query["where"].encode())
     if "fields" in query:
         wish.fields = query["fields"].split(",")[: live.MOST_FIELDS]
-    try:
-        twin.rights.require_read(caller, wish.slice)
-        live.filter_of(twin, wish)
-    except Problem as problem:
-        twin.refused(caller, "subscribe", {"slice": wish.slice}, problem)
-        raise
+    reads.require(twin, caller, "subscribe", {"slice": wish.slice}, SUBSCRIBE)
+    twin.sights.of(caller, wish.slice).filter(live.where_of(wish))
     stream = Events(twin, caller)
     stream.wish = wish
     return Stream(stream, EVENTS, BEAT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twins.runtime.callers import Caller
-from twins.runtime.problems import Problem
+from twins.runtime.problems import Problem, unauthorized
 from twins.runtime.server.wire import Request
 from twins.runtime.twin import Twin
 
@@ -13,13 +13,25 @@ def twin_of(request: Request) -> Twin:
     return twin
 
 
+def anyone_of(request: Request) -> Caller:
+    """Who asks, also a stranger.
+
+    Raises:
+        Problem: 401.
+    """
+    return twin_of(request).callers.authenticate(request.headers.get("authorization", ""))
+
+
 def caller_of(request: Request) -> Caller:
     """Who asks.
 
     Raises:
         Problem: 401.
     """
-    return twin_of(request).callers.authenticate(request.headers.get("authorization", ""))
+    caller = anyone_of(request)
+    if caller.stranger:
+        raise unauthorized()
+    return caller
 
 
 def require(request: Request, relation: str) -> Caller:

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 import msgspec
 
-from twins.runtime import codec, query, twin
+from twins.runtime import codec, twin
 from twins.runtime.callers import Caller
+from twins.runtime.granted import SUBSCRIBE
 from twins.runtime.outbox import UNLIMITED, Message, Subscription, Wish
 from twins.runtime.problems import Problem, invalid
-from twins.runtime.query.declaration import declaration_of
+from twins.runtime.server import reads
 from twins.runtime.server.calls import NAME, told
 from twins.runtime.server.keys import caller_of, twin_of
 from twins.runtime.server.wire import Request, Socket
@@ -22,7 +23,6 @@ from twins.runtime.twin import Twin
 
 BAD_MESSAGE, TOKEN_ENDED, MOVED, TOO_MUCH, GOING_AWAY, BROKEN = 4400, 4401, 4410, 4429, 1001, 1011
 MOST_SUBSCRIPTIONS, MOST_CALLS, MOST_FIELDS = 50, 10_000, 50
-LONGEST_WHERE = 4096
 # Fewer characters than the 123 bytes of a close frame (RFC 6455, section 5.5).
 LONGEST_REASON = 110
 LIMITS = {"subscriptions": MOST_SUBSCRIPTIONS, "calls": MOST_CALLS, "message_bytes": 256 * 1024}
@@ -177,24 +177,20 @@ class Live:
         Raises:
             Problem: no right to the slice, or a filter that does not fit.
         """
-        twin = self._twin
-        args = {"slice": wish.slice}
-        try:
-            twin.rights.require_read(self.caller, wish.slice)
-        except Problem as problem:
-            twin.refused(self.caller, "subscribe", args, problem)
-            raise
+        twin, args = self._twin, {"slice": wish.slice}
+        sight = reads.require(twin, self.caller, "subscribe", args, SUBSCRIBE)
         wanted = Wish(
             wish.id,
             wish.slice,
-            filter_of(twin, wish),
+            where_of(wish),
             None if wish.fields is None else tuple(dict.fromkeys(wish.fields)),
             wish.since,
             wish.epoch,
             UNLIMITED if wish.credits is None else wish.credits,
         )
+        sight.filter(wanted.where)
         if self.caller.is_twin:
-            twin.noted(self.caller, "subscribe", args)
+            reads.note(twin, self.caller, "subscribe", args, sight.grant_id, 0, 0)
         twin.hub.subscribe(wanted, self)
 
     def _call(self, wish: Call) -> None:
@@ -232,19 +228,10 @@ def accept(request: Request) -> Live:
     return Live(twin_of(request), caller_of(request))
 
 
-def filter_of(twin: Twin, wish: Subscribe) -> query.Filter | None:
-    """The filter that a wish asks for.
-
-    Raises:
-        Problem: it does not fit.
-    """
-    raw = bytes(wish.where)
-    if not raw:
-        return None
-    if len(raw) > LONGEST_WHERE:
-        raise invalid(f"`where` holds at most {LONGEST_WHERE:,} bytes.")
-    where = codec.parse(raw)
-    return query.compile(where, declaration_of(twin.state, wish.slice)) if where else None
+def where_of(wish: Subscribe) -> str:
+    """The conditions as they came, or "" for none."""
+    text = bytes(wish.where).decode(errors="replace")
+    return "" if text == "null" else text
 
 
 def _outcome(id_: str, outcome: twin.Answer | Problem) -> bytes:
@@ -255,8 +242,9 @@ def _outcome(id_: str, outcome: twin.Answer | Problem) -> bytes:
 
 def _note_end(twin: Twin, caller: Caller, ended: list[Subscription]) -> None:
     if caller.is_twin:
-        for subscription in ended:
-            twin.noted(caller, "unsubscribe", {"slice": subscription.wish.slice})
+        for one in ended:
+            sent = {"grant_id": one.grant_id, "messages": one.messages, "bytes": one.bytes}
+            twin.noted(caller, "unsubscribe", {"slice": one.wish.slice, **sent})
 
 
 def wish_of(content: dict[str, Any]) -> Subscribe:

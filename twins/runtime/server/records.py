@@ -8,9 +8,8 @@ from typing import Any
 from twins.runtime import clock
 from twins.runtime.log.reader import Query
 from twins.runtime.problems import Problem
-from twins.runtime.rights import GRANTS
 from twins.runtime.senses.kind import SENSES
-from twins.runtime.server.keys import caller_of, number, require, twin_of
+from twins.runtime.server.keys import number, require, twin_of
 from twins.runtime.server.responses import answer
 from twins.runtime.server.wire import Answer, Request
 
@@ -81,19 +80,6 @@ async def consistency(request: Request) -> Answer:
     old, size = number(request, "from", 1, LAST), number(request, "to", 1, LAST)
     path = await asyncio.to_thread(log.checkpoints.consistency, old, size)
     return answer({"from": old, "to": size, "path": [node.hex() for node in path]})
-
-
-async def grants(request: Request) -> Answer:
-    """`GET /v1/grants`: all of them, or a reader's own."""
-    twin, caller = twin_of(request), caller_of(request)
-    if not caller.is_twin:
-        require(request, "can_read_audit")
-    rows = [row for _, row in twin.state.scan(GRANTS) if not caller.is_twin or row["reader"] == caller.id]
-    shown = twin.log.seq
-    if caller.is_twin:
-        twin.noted(caller, "grants", {})
-    await twin.log.wait(shown)
-    return answer({"grants": rows})
 
 
 async def people(request: Request) -> Answer:

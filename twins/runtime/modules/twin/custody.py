@@ -12,13 +12,12 @@ from twins.runtime.budget import Budget
 from twins.runtime.identity import KEY, TABLE
 from twins.runtime.keys import KeyStore
 from twins.runtime.module import Context, reducer
-from twins.runtime.modules.twin.grants import ACTIVE, PENDING
+from twins.runtime.modules.twin.grants.inheritance import inherit
 from twins.runtime.modules.twin.objects import enter_slice
 from twins.runtime.modules.twin.people import CURATOR, CUSTODY, PEOPLE, dismiss, enlist, has_owner, know
 from twins.runtime.modules.twin.senses import enter_sense
 from twins.runtime.modules.twin.types import CuratorId, Key, Name, PublicKey, Sense, Slice, UserId
 from twins.runtime.problems import conflict, invalid
-from twins.runtime.rights import GRANTS
 
 
 class Genesis(msgspec.Struct, forbid_unknown_fields=True):
@@ -71,6 +70,7 @@ def claim(ctx: Context, owner: UserId, owner_name: Name, owner_key: PublicKey) -
     """Hand the twin over: the curators' hold goes, the owner comes, the twin's key is new, in one commit."""
     if has_owner(ctx):
         raise conflict("This twin was claimed already.")
+    pending = inherit(ctx)
     for _, person in list(ctx.tx.scan(PEOPLE)):
         if person["role"] == CURATOR:
             dismiss(ctx, person["user"], CURATOR)
@@ -79,11 +79,6 @@ def claim(ctx: Context, owner: UserId, owner_name: Name, owner_key: PublicKey) -
             ctx.tx.delete(tuples.TABLE, key)
     know(ctx, owner, owner_name, owner_key)
     enlist(ctx, owner, "owner", owner_name)
-    pending = [
-        grant_id for grant_id, row in ctx.tx.scan(GRANTS) if row["by_custody"] and row["status"] == ACTIVE
-    ]
-    for grant_id in pending:
-        ctx.tx.put(GRANTS, grant_id, {**ctx.tx.get(GRANTS, grant_id), "review": PENDING})
     return {"owner": owner, "kid": _renew(ctx), "pending_grants": pending}
 
 

@@ -10,9 +10,14 @@ from twins.runtime.authz import tuples
 from twins.runtime.authz.strict import BOUNDS, CONDITION
 from twins.runtime.callers import KEYS, ROLES
 from twins.runtime.module import Context, reducer
-from twins.runtime.modules.twin import grants, people
+from twins.runtime.modules.twin import people
+from twins.runtime.modules.twin.grants import policy
+from twins.runtime.modules.twin.grants.giving import give
+from twins.runtime.modules.twin.grants.moves import RELATION, live_of, move
+from twins.runtime.modules.twin.grants.opening import turn_if_over
+from twins.runtime.modules.twin.grants.terms import terms, window
 from twins.runtime.problems import Problem, conflict, invalid
-from twins.runtime.rights import GRANTS, SLICES
+from twins.runtime.rights import SLICES
 
 PURPOSE = "written through the OpenFGA interface"
 NEEDS = {
@@ -76,15 +81,10 @@ def _delete(ctx: Context, one: Tuple) -> None:
     if one.relation in ROLES:
         people.dismiss(ctx, one.user, one.relation)
         return
+    held = live_of(ctx, one.user, one.object.removeprefix("slice:")) if one.relation == RELATION else None
     ctx.tx.delete(tuples.TABLE, key)
-    for _, row in list(ctx.tx.scan(GRANTS)):
-        same = (f"slice:{row['slice']}", row["reader"], row["status"]) == (
-            one.object,
-            one.user,
-            grants.ACTIVE,
-        )
-        if one.relation == grants.RELATION and same:
-            grants.end_grant(ctx, row, grants.REVOKED, ctx.now, PURPOSE)
+    if held is not None and not turn_if_over(ctx, held):
+        move(ctx, held, "revoke", "owner_choice", PURPOSE)
 
 
 def _write(ctx: Context, one: Tuple) -> None:
@@ -94,7 +94,7 @@ def _write(ctx: Context, one: Tuple) -> None:
     bounds = _bounds(ctx, one.condition)
     if one.relation in ROLES:
         people.enlist(ctx, one.user, one.relation, one.user)
-    elif one.relation == grants.RELATION:
+    elif one.relation == RELATION:
         _open(ctx, one, bounds or {})
     else:
         ctx.tx.put(tuples.TABLE, key, tuples.row(one.object, one.relation, one.user, bounds))
@@ -105,7 +105,7 @@ def _bounds(ctx: Context, condition: Condition | None) -> dict[str, str] | None:
         return None
     if condition.name != CONDITION or set(condition.context) != set(BOUNDS):
         raise invalid(f"The condition must be {CONDITION} with exactly {' and '.join(BOUNDS)}.")
-    return grants.window(ctx, condition.context["not_before"], condition.context["expires_at"])
+    return window(ctx, condition.context["not_before"], condition.context["expires_at"])
 
 
 def _open(ctx: Context, one: Tuple, bounds: dict[str, str]) -> None:
@@ -115,5 +115,8 @@ def _open(ctx: Context, one: Tuple, bounds: dict[str, str]) -> None:
         raise Problem(
             422, "invalid-arguments", f"The key of {one.user[:60]} is not known; use the reducer `grant`."
         )
-    named = {"grant_id": ctx.new_ulid(), "reader": one.user, "reader_name": key["name"]}
-    grants.open_grant(ctx, {**named, "slice": slice_, "purpose": PURPOSE, **bounds})
+    policy.require_direct(ctx, slice_)
+    said: dict[str, Any] = {"purpose": PURPOSE, "purpose_code": "Other", "verbs": None}
+    agreed = terms(ctx, slice_, **said, fields=None, where={}, bounds=bounds)
+    who = {"reader": one.user, "reader_name": key["name"], "reader_key": key["x"]}
+    give(ctx, "grant", {"grant_id": ctx.new_ulid(), **who, **agreed}, PURPOSE)

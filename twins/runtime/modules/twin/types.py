@@ -24,6 +24,44 @@ Url = Annotated[str, Meta(max_length=2000)]
 Seconds = Annotated[int, Meta(ge=0, le=31_536_000)]
 Role = Literal["owner", "admin", "auditor"]
 Sensitivity = Literal["public", "internal", "confidential"]
+Verb = Literal["read", "subscribe", "aggregate"]
+Verbs = Annotated[list[Verb], Meta(min_length=1, max_length=3)]
+Fields = Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=50)]
+Where = dict[str, Any]
+# The names are those of W3C's Data Privacy Vocabulary (DPV), as far as it has one.
+PurposeCode = Literal[
+    "ServiceProvision",
+    "FulfilmentOfObligation",
+    "LegalCompliance",
+    "VendorManagement",
+    "RecordManagement",
+    "ResearchAndDevelopment",
+    "FraudPreventionAndDetection",
+    "EnforceSecurity",
+    "ServiceOptimisation",
+    "Marketing",
+    "Other",
+]
+ReasonCode = Literal[
+    "not_needed",
+    "purpose_unclear",
+    "scope_too_wide",
+    "duplicate",
+    "contract_ended",
+    "breach_suspected",
+    "key_compromise",
+    "legal_order",
+    "claim_review",
+    "unconfirmed",
+    "data_withdrawn",
+    "owner_choice",
+    "grantee_choice",
+    "timed_out",
+    "superseded",
+]
+Posture = Literal["open", "approvals", "locked"]
+Hash = Annotated[str, Meta(pattern=r"\Asha256:[0-9a-f]{64}\Z")]
+Reason = Annotated[str, Meta(min_length=1, max_length=1000)]
 Body = dict[str, Any]
 Indexes = Annotated[list[Index], Meta(max_length=MOST_INDEXES)]
 QueryBudget = Annotated[int, Meta(ge=1, le=100 * WIDEST)]
