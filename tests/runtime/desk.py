@@ -27,19 +27,20 @@ DAY = 86400.0
 
 
 class Wall:
-    """The wall clock, some seconds ahead."""
+    """A wall clock that stands still, some seconds ahead of when it was made."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
+        self._began = round(time.time(), 3)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(time, name)
 
     def time(self) -> float:
-        return time.time() + self.ahead
+        return self._began + self.ahead
 
     def time_ns(self) -> int:
-        return time.time_ns() + int(self.ahead * 1e9)
+        return round(self.time() * 1000) * 1_000_000
 
 
 class Desk:
