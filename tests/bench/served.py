@@ -46,7 +46,7 @@ def served(directory: Path) -> Iterator[Served]:
     owner, port = person(), unused_port()
     made = create(directory, slug="acme", name="Acme", genesis={"slices": SLICES, "owner": entry(owner)})
     command = [sys.executable, "-m", "twins.runtime", "serve", str(directory), "--port", str(port)]
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         _wait(port)
         yield Served(made["id"], port, owner, process)
