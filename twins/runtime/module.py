@@ -60,7 +60,7 @@ class Context:
     @property
     def by_custody(self) -> bool:
         """Whether the caller acts as the twin's curator."""
-        return self.rights.may(self.caller, "curator", self.rights.instance)
+        return self.rights.is_curator(self.caller)
 
     def new_ulid(self) -> str:
         """An id from the call's seed: the same call gives the same ids."""
@@ -160,9 +160,11 @@ class Reducer:
                 raise rights.refusal(caller, rights.instance)
             return
         object_ = self.target + args[self.named_by] if self.named_by else rights.instance
+        if rights.may(caller, self.relation, object_):
+            return
         if self.makes and rights.is_unknown(object_) and rights.may(caller, self.makes, rights.instance):
             return
-        rights.require(caller, self.relation, object_)
+        raise rights.refusal(caller, object_)
 
 
 def reducer(

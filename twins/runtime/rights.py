@@ -42,6 +42,11 @@ class Rights:
         except Refused:
             return False
 
+    def is_curator(self, caller: Caller) -> bool:
+        """Whether the caller keeps the twin on the platform's behalf; nobody does once it is claimed."""
+        kept = self._engine.tuples.users(self.instance, "custody")
+        return bool(kept) and self.may(caller, "curator", self.instance)
+
     def may_read(self, caller: Caller, slice_: str, verb: str = "") -> bool:
         """Whether the caller may read the slice: twins through a grant that has the verb (or any, for ""),
         unless the twin is locked; everybody else through a tuple.
