@@ -89,7 +89,8 @@ class GracefulServer(Server):
         """Takes no more connections, says goodbye to WebSockets, lets requests finish, then ends."""
         if self.draining:
             self.hurried = True
-            self.stop()
+            if reactor.running:
+                self.stop()
             return
         self._drain_until = time.monotonic() + DRAIN_SECONDS
         for port in self._ports:

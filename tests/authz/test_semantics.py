@@ -397,3 +397,16 @@ def test_a_tuples_window_is_read_for_each_model_anew() -> None:
             assert listed(store, "viewer", context={"now": moment}, **more) == wanted
     assert asked(store, "viewer", context={"now": "soon"}) == ERROR
     assert asked(store, "viewer") == ERROR
+
+
+def test_a_model_with_many_ways_to_the_same_relation_is_soon_read() -> None:
+    relations: Json = {"r0": {"this": {}}}
+    for number in range(1, 26):
+        ways = [{"computedUserset": {"relation": f"r{number - 1}"}}] * 4
+        relations[f"r{number}"] = {"union": {"child": ways}}
+    direct = {"relations": {"r0": {"directly_related_user_types": [{"type": "user"}]}}}
+    types = [{"type": "user"}, {"type": "doc", "relations": relations, "metadata": direct}]
+    store = Store(Here(), {"schema_version": "1.1", "type_definitions": types})
+    key = {"user": "user:a", "relation": "r0", "object": "doc:1"}
+    assert store.write(key)[0] == 200
+    assert store.post("check", {"tuple_key": {**key, "relation": "r1"}})[1]["allowed"] is True

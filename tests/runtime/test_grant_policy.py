@@ -53,13 +53,29 @@ def test_as_many_different_owners_as_are_needed_must_approve_the_same(desk: Desk
     assert desk.row(grant_id)["verbs"] == ["read"]
 
 
-def test_an_owner_who_has_left_counts_no_more(desk: Desk) -> None:
-    reader, (first, second, third) = person("twin"), desk.owners
+def test_where_two_must_approve_one_alone_makes_and_unmakes_no_owner(desk: Desk) -> None:
+    puppet, (first, second, _) = person(), desk.owners
+    stolen = {"user": second.subject, "name": "Ben", "role": "owner", "key": public_x(puppet.key)}
+    for refused in (
+        desk.refused(first, "add_person", **{**stolen, "user": puppet.subject}),
+        desk.refused(first, "add_person", **stolen),
+        desk.refused(first, "remove_person", user=second.subject, role="owner"),
+    ):
+        assert (refused.status, "approval policy" in refused.detail) == (409, True)
+    desk.call(first, "set_approval_policy", needed=1)
+    desk.call(second, "set_approval_policy", needed=1)
+    desk.call(first, "remove_person", user=second.subject, role="owner")
+
+
+def test_where_two_must_approve_one_alone_gives_a_reader_no_other_key(desk: Desk) -> None:
+    reader, (first, second, _) = person("twin"), desk.owners
     grant_id = desk.ask(reader)
     desk.call(first, "approve_grant", grant_id=grant_id)
-    desk.call(second, "remove_person", user=first.subject, role="owner")
-    assert desk.call(second, "approve_grant", grant_id=grant_id)["status"] == "requested"
-    assert desk.call(third, "approve_grant", grant_id=grant_id)["status"] == "active"
+    desk.call(second, "approve_grant", grant_id=grant_id)
+    evil = KeySigner(reader.subject, person("twin").key)
+    told = desk.told(evil)
+    assert desk.refused(first, "offer_grant", **told).status == 409
+    assert desk.reads(reader)
 
 
 def test_where_two_must_approve_one_alone_opens_nothing(desk: Desk) -> None:

@@ -122,6 +122,10 @@ class Granted:
         """The scheduled, active or suspended grant of a reader on a slice."""
         return self._live.get((reader, slice_))
 
+    def lives(self) -> list[Grant]:
+        """Every scheduled, active or suspended grant."""
+        return list(self._live.values())
+
     def ended(self, reader: str, slice_: str) -> Grant | None:
         """The grant of the reader on the slice that was ended last."""
         return self._ended.get((reader, slice_))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from twins.runtime import codec
-from twins.runtime.table import Table
+from twins.runtime.table import Frozen, Table
 
 OBJECTS = "object/"
 MOST_TOMBSTONES = 10_000
@@ -92,6 +92,11 @@ class State:
         """The table's keys in order; not to be changed by the caller."""
         found = self._tables.get(table)
         return () if found is None else found.ordered
+
+    def frozen(self, table: str) -> Frozen:
+        """The rows as they are now, whatever becomes of them."""
+        found = self._tables.get(table)
+        return Frozen([], {}) if found is None else found.frozen()
 
     def between(self, table: str, after: str | None, *, reverse: bool = False) -> Iterator[str]:
         """The keys that follow `after` in order, or in reversed order; all of them without it."""

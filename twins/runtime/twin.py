@@ -33,6 +33,8 @@ from twins.runtime.verification import verify
 LONGEST_KEY = answers.LONGEST_KEY
 SEED_BYTES = 16
 ASKED_PER_SECOND, ASKED_BURST = 2.0, 50.0
+# All together: what they write stays, and an owner must read it.
+STRANGERS_PER_SECOND, STRANGERS_BURST = 1 / 60, 20.0
 STRANGERS = "strangers"
 LOG_CALLER = "agent:log"
 logger = logging.getLogger(__name__)
@@ -79,6 +81,7 @@ class Twin:
         self.metrics = Metrics()
         self.refusals = Refusals(self._suppressed)
         self._asking = Rates(ASKED_PER_SECOND, ASKED_BURST)
+        self._strangers = Rates(STRANGERS_PER_SECOND, STRANGERS_BURST)
         self.hub = Hub(self.state, self.rights, self.sights, self.log, self.metrics)
         # A damaged log may have lost the record that replaced the key.
         self._seed = self.keys.signing_key(me.kid) if self.log.damage is None else b""
@@ -239,7 +242,10 @@ class Twin:
         """Let other twins ask for grants and answer, each of them so often, and all strangers together."""
         if not reducer.readers:
             raise unauthorized()
-        self._asking.admit(STRANGERS if caller.stranger else caller.id)
+        if caller.stranger:
+            self._strangers.admit(STRANGERS)
+        else:
+            self._asking.admit(caller.id)
 
     def _context(self, caller: Caller, prepared: dict[str, str]) -> Context:
         log, tx = self.log, Transaction(self.state)

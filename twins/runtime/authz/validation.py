@@ -35,13 +35,14 @@ def validate(model: Model) -> None:
     if len(definitions) < len(document["type_definitions"]):
         raise ValueError("an authorization model cannot contain duplicate types")
     _check_names(model)
+    sound: set[str] = set()
     for type_ in sorted(model.types):
         for name in sorted(model.types[type_]):
             relation = model.types[type_][name]
             _check_rewrite(model, relation, relation.rewrite)
             _check_related(model, relation, _related(definitions[type_], name))
             _check_entrypoints(model, relation)
-            if _has_cycle(model, relation, relation.rewrite, frozenset({name})):
+            if _has_cycle(model, relation, relation.rewrite, frozenset({name}), sound):
                 raise _unsound(relation, "an authorization model cannot contain a cycle")
     for key, condition in document["conditions"].items():
         if key != condition["name"]:
@@ -171,14 +172,21 @@ def _combined(model: Model, relation: Relation, rewrite: Rewrite, before: Seen) 
     return (False, circles) if isinstance(rewrite, Union) else (True, False)
 
 
-def _has_cycle(model: Model, relation: Relation, rewrite: Rewrite, seen: frozenset[str]) -> bool:
-    """Whether the relation is computed from itself."""
+def _has_cycle(
+    model: Model, relation: Relation, rewrite: Rewrite, seen: frozenset[str], sound: set[str]
+) -> bool:
+    """Whether the relation is computed from itself; of those in `sound` it is known that they are not."""
     if isinstance(rewrite, Computed):
+        if f"{relation.type}#{rewrite.relation}" in sound:
+            return False
         following = model.relation(relation.type, rewrite.relation)
         if rewrite.relation in seen or following is None:
             return True
-        return _has_cycle(model, following, following.rewrite, seen | {rewrite.relation})
-    return any(_has_cycle(model, relation, child, seen) for child in children_of(rewrite))
+        if _has_cycle(model, following, following.rewrite, seen | {rewrite.relation}, sound):
+            return True
+        sound.add(following.label)
+        return False
+    return any(_has_cycle(model, relation, child, seen, sound) for child in children_of(rewrite))
 
 
 def _related(definition: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:

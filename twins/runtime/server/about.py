@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from twins.runtime import clock
-from twins.runtime.granted import ACTIVE, GRANTS, grant_of
+from twins.runtime.granted import ACTIVE, GRANTS
 from twins.runtime.identity import identity_of
 from twins.runtime.rights import SLICES
 from twins.runtime.senses.kind import SENSES
 from twins.runtime.server.keys import twin_of
 from twins.runtime.server.responses import answer
 from twins.runtime.server.wire import Answer, Request
-from twins.runtime.state import State
 from twins.runtime.tokens import public_jwk
 from twins.runtime.twin import Twin
 
@@ -49,7 +48,7 @@ def describe(twin: Twin) -> dict[str, Any]:
         "since": me.since,
         "senses": [_sense(row) for _, row in twin.state.scan(SENSES)],
         "slices": [_picked(row, "name", "title", "kind", "sensitivity") for row in listed],
-        "grants": _grants(twin.state, {row["name"] for row in listed}),
+        "grants": _grants(twin, {row["name"] for row in listed}),
         "module": me.module,
         **({"damaged": damage.to_json()} if damage else {}),
     }
@@ -61,7 +60,7 @@ def _sense(row: dict[str, Any]) -> dict[str, Any]:
     return {**_picked(row, "name", "kind", "title", "last_run"), "last_result": results[row["ok"]]}
 
 
-def _grants(state: State, listed: set[str]) -> list[dict[str, Any]]:
+def _grants(twin: Twin, listed: set[str]) -> list[dict[str, Any]]:
     now = clock.now()
     return [
         {
@@ -69,8 +68,9 @@ def _grants(state: State, listed: set[str]) -> list[dict[str, Any]]:
             "since": row["not_before"],
             "until": row["expires_at"],
         }
-        for _, row in state.scan(GRANTS)
-        if row["slice"] in listed and grant_of(row).at(now) == ACTIVE
+        for grant in twin.granted.lives()
+        if grant.slice in listed and grant.at(now) == ACTIVE
+        for row in [twin.state.get(GRANTS, grant.grant_id)]
     ]
 
 

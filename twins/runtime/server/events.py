@@ -32,6 +32,11 @@ class Events(live.Live):
         except Problem as problem:
             self.close(live.BAD_MESSAGE, problem.detail)
 
+    def send(self, message: Message) -> None:
+        super().send(message)
+        if message.kind == "problem":
+            self.close(live.BAD_MESSAGE, "The subscription cannot go on.")
+
     def written(self, message: Message) -> bytes:
         place = b"id: %d\n" % message.seq if message.kind in WHOLE else AFTER.get(message.kind, b"")
         return b"event: %b\n%bdata: %b\n\n" % (message.kind.encode(), place, message.frame)

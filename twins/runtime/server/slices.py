@@ -47,7 +47,7 @@ def _described(twin: Twin, caller: Caller, row: dict[str, Any]) -> dict[str, Any
     counted = {**row, "objects": _count(twin, row["name"], sight)}
     if sight.fields is None:
         return counted
-    kept = [one for one in row["indexes"] if one["path"].partition(".")[0] in sight.fields]
+    kept = [one for one in row.get("indexes", ()) if one["path"].partition(".")[0] in sight.fields]
     return {**counted, "schema": None, "indexes": kept}
 
 

@@ -12,6 +12,8 @@ from twins.runtime.tokens import decode_x
 PEOPLE = "person"
 CUSTODY = "custody:platform"
 CURATOR = "curator"
+# The owners' policy on grants, of which more is said where it is set.
+POLICY, POLICY_KEY = "approval_policy", "twin"
 
 
 def know(ctx: Context, caller: str, name: str, key: str) -> None:
@@ -36,8 +38,25 @@ def forget(ctx: Context, caller: str) -> None:
         ctx.tx.put(FORMER, caller, key)
 
 
+def require_alone(ctx: Context) -> None:
+    """Return when one owner decides alone: otherwise one could make, or unmake, those who must agree.
+
+    Raises:
+        Problem: 409, several must approve grants.
+    """
+    policy = ctx.tx.get(POLICY, POLICY_KEY)
+    if policy is not None and policy["needed"] > 1:
+        raise conflict("Several owners must approve grants: have them set the approval policy to one first.")
+
+
 def enlist(ctx: Context, user: str, role: str, name: str) -> None:
-    """Give somebody a role: the tuple, and the row that says since when and by whom."""
+    """Give somebody a role: the tuple, and the row that says since when and by whom.
+
+    Raises:
+        Problem: another owner, where several must approve grants.
+    """
+    if role == "owner":
+        require_alone(ctx)
     object_ = CUSTODY if role == CURATOR else f"instance:{ctx.twin}"
     ctx.tx.put(tuples.TABLE, tuples.key_of(object_, role, user), tuples.row(object_, role, user))
     row = {"user": user, "role": role, "name": name, "since": ctx.now, "by": ctx.caller.id}
@@ -48,10 +67,12 @@ def dismiss(ctx: Context, user: str, role: str) -> None:
     """Take a role from somebody; without any role left they keep no tuple, and their tokens open nothing.
 
     Raises:
-        Problem: they do not have it, or they are the last owner.
+        Problem: they do not have it, they are the last owner, or several owners must approve grants.
     """
     if ctx.tx.raw(PEOPLE, f"{user}/{role}") is None:
         raise not_found(f"{role} {user}")
+    if role == "owner":
+        require_alone(ctx)
     ctx.tx.delete(PEOPLE, f"{user}/{role}")
     left = [row for _, row in ctx.tx.scan(PEOPLE)]
     if role == "owner" and not any(row["role"] == "owner" for row in left):
@@ -77,7 +98,10 @@ def has_owner(ctx: Context) -> bool:
 
 @reducer(relation="can_manage_admins")
 def add_person(ctx: Context, user: UserId, name: Name, role: Role, key: PublicKey) -> None:
-    """Make somebody an owner or an admin."""
+    """Make somebody an owner, an admin or an auditor; another key takes the place of the one they had."""
+    held = ctx.tx.get(KEYS, user)
+    if held is not None and held["x"] != key:
+        require_alone(ctx)
     know(ctx, user, name, key)
     enlist(ctx, user, role, name)
 

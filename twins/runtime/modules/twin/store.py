@@ -14,7 +14,7 @@ from twins.runtime.modules.twin import people
 from twins.runtime.modules.twin.grants import policy
 from twins.runtime.modules.twin.grants.giving import give
 from twins.runtime.modules.twin.grants.moves import RELATION, live_of, move
-from twins.runtime.modules.twin.grants.opening import turn_if_over
+from twins.runtime.modules.twin.grants.opening import take_back, turn_if_over
 from twins.runtime.modules.twin.grants.terms import terms, window
 from twins.runtime.problems import Problem, conflict, invalid
 from twins.runtime.rights import SLICES
@@ -84,7 +84,7 @@ def _delete(ctx: Context, one: Tuple) -> None:
     held = live_of(ctx, one.user, one.object.removeprefix("slice:")) if one.relation == RELATION else None
     ctx.tx.delete(tuples.TABLE, key)
     if held is not None and not turn_if_over(ctx, held):
-        move(ctx, held, "revoke", "owner_choice", PURPOSE)
+        take_back(ctx, move(ctx, held, "revoke", "owner_choice", PURPOSE), "owner_choice", PURPOSE)
 
 
 def _write(ctx: Context, one: Tuple) -> None:

@@ -10,10 +10,9 @@ from twins.runtime.modules.twin.grants import policy
 from twins.runtime.modules.twin.grants.inheritance import KEPT, PENDING
 from twins.runtime.modules.twin.grants.moves import begin, move, require, row_of
 from twins.runtime.modules.twin.grants.offers import other_twin
-from twins.runtime.modules.twin.grants.opening import begins, make_way, take_back
+from twins.runtime.modules.twin.grants.opening import begins, hold_key, make_way, take_back
 from twins.runtime.modules.twin.grants.requests import told
 from twins.runtime.modules.twin.grants.terms import Row, terms, window
-from twins.runtime.modules.twin.people import know
 from twins.runtime.modules.twin.types import (
     Fields,
     GrantId,
@@ -32,7 +31,7 @@ from twins.runtime.modules.twin.types import (
 def give(ctx: Context, action: str, row: Row, text: str) -> Row:
     """Open a grant at once, in place of the one that the reader has on the slice."""
     changes = make_way(ctx, row, "renew" if action == "renew" else "supersede")
-    know(ctx, row["reader"], row["reader_name"], row["reader_key"])
+    hold_key(ctx, row)
     return begin(ctx, action, begins(ctx, row), {**row, **changes}, "owner_choice", text)
 
 
@@ -83,6 +82,7 @@ def renew_grant(
     said |= {"where": row["where"] if where is None else where, "bounds": window(ctx, None, expires_at)}
     who = {name: row[name] for name in ("reader", "reader_name")}
     new = {"grant_id": ctx.new_ulid(), **who, "reader_key": _present_key(ctx, row)}
+    take_back(ctx, row, "superseded", "the grant was renewed")
     return told(give(ctx, "renew", {**new, **terms(ctx, row["slice"], **said)}, reason))
 
 

@@ -8,10 +8,9 @@ from twins.runtime.granted import OFFERED, SUSPENDED, grant_of
 from twins.runtime.module import Context, reducer
 from twins.runtime.modules.twin.grants import policy
 from twins.runtime.modules.twin.grants.moves import begin, live_of, move, require, row_of
-from twins.runtime.modules.twin.grants.opening import begins, make_way
+from twins.runtime.modules.twin.grants.opening import begins, hold_key, make_way
 from twins.runtime.modules.twin.grants.requests import lapses, told
 from twins.runtime.modules.twin.grants.terms import terms, window
-from twins.runtime.modules.twin.people import know
 from twins.runtime.modules.twin.types import (
     Fields,
     GrantId,
@@ -63,7 +62,7 @@ def offer_grant(
     said |= {"fields": fields, "where": where, "bounds": window(ctx, not_before, expires_at)}
     agreed = terms(ctx, slice_, **said)
     approvals = policy.with_approval(ctx, [], slice_)
-    know(ctx, reader, reader_name, reader_key)
+    hold_key(ctx, who)
     row = {"grant_id": ctx.new_ulid(), **who, **agreed, "approvals": approvals, "lapses_at": lapses(ctx)}
     return told(begin(ctx, "offer", OFFERED, row, "owner_choice", purpose))
 

@@ -9,7 +9,7 @@ from twins.runtime.granted import ACTIVE, GRANTS, OFFERED, SCHEDULED, grant_of
 from twins.runtime.module import Context
 from twins.runtime.modules.twin.grants.moves import OPEN_ASKS, live_of, move, turn
 from twins.runtime.modules.twin.grants.terms import Row, shows_the_same
-from twins.runtime.modules.twin.people import know
+from twins.runtime.modules.twin.people import know, require_alone
 from twins.runtime.problems import conflict, invalid
 
 
@@ -54,6 +54,18 @@ def withdraw_offer(ctx: Context, grant_id: str, code: str, text: str) -> None:
         move(ctx, offer, "withdraw", code, text)
 
 
+def hold_key(ctx: Context, row: Row) -> None:
+    """Hold the key by which a grant or an offer names its reader.
+
+    Raises:
+        Problem: 409, it would take the place of another key, though several owners must approve grants.
+    """
+    held, x = ctx.tx.get(KEYS, row["reader"]), row["reader_key"]
+    if held is not None and held["x"] != x:
+        require_alone(ctx)
+    know(ctx, row["reader"], row["reader_name"], x)
+
+
 def pin(ctx: Context, row: Row, shown: str | None) -> None:
     """Hold the key with which the reader asked as theirs.
 
@@ -68,4 +80,4 @@ def pin(ctx: Context, row: Row, shown: str | None) -> None:
         text = f"{row['reader']} is known here by another key."
         raise conflict(f"{text} If the new key {x} is theirs, name it in `reader_key`.")
     if held is None or held["x"] != x:
-        know(ctx, row["reader"], row["reader_name"], x)
+        hold_key(ctx, row)

@@ -8,11 +8,10 @@ from msgspec import Meta
 
 from twins.runtime.granted import APPROVALS, OPEN, POSTURE, TWIN
 from twins.runtime.module import Context, reducer
-from twins.runtime.modules.twin.people import PEOPLE
+from twins.runtime.modules.twin.people import PEOPLE, POLICY, POLICY_KEY
 from twins.runtime.modules.twin.types import Posture, ReasonCode, SliceName, Text
 from twins.runtime.problems import Problem, conflict, invalid
 
-POLICY, KEY = "approval_policy", "twin"
 Needed = Annotated[int, Meta(ge=1, le=20)]
 Slices = Annotated[list[SliceName], Meta(max_length=200)]
 
@@ -25,7 +24,7 @@ def posture_of(ctx: Context) -> str:
 
 def needed(ctx: Context, slice_: str) -> int:
     """How many owners must approve what opens a slice; never more than there are."""
-    policy = ctx.tx.get(POLICY, KEY)
+    policy = ctx.tx.get(POLICY, POLICY_KEY)
     if policy is None or (policy["slices"] and slice_ not in policy["slices"]):
         return 1
     return _at_most(ctx, policy["needed"])
@@ -90,16 +89,16 @@ def set_approval_policy(ctx: Context, needed_: Needed, slices: Slices = []) -> d
     """
     if needed_ > len(_deciders(ctx)):
         raise invalid(f"`needed` may be at most {len(_deciders(ctx))}: there are no more owners.")
-    present: dict[str, Any] = ctx.tx.get(POLICY, KEY) or {"needed": 1, "slices": [], "proposed": None}
+    present: dict[str, Any] = ctx.tx.get(POLICY, POLICY_KEY) or {"needed": 1, "slices": [], "proposed": None}
     wish = {"needed": needed_, "slices": sorted(set(slices))}
     proposed = present["proposed"]
     same = proposed is not None and {name: proposed[name] for name in wish} == wish
     votes = sorted({*(proposed["by"] if same else ()), ctx.caller.id})
     agreed = len(set(votes) & _deciders(ctx)) >= _at_most(ctx, present["needed"])
     if agreed or _at_most(ctx, present["needed"]) == 1:
-        ctx.tx.put(POLICY, KEY, {**wish, "proposed": None, "by": votes, "since": ctx.now})
+        ctx.tx.put(POLICY, POLICY_KEY, {**wish, "proposed": None, "by": votes, "since": ctx.now})
         return {"in_force": True}
-    ctx.tx.put(POLICY, KEY, {**present, "proposed": {**wish, "by": votes}})
+    ctx.tx.put(POLICY, POLICY_KEY, {**present, "proposed": {**wish, "by": votes}})
     return {"in_force": False}
 
 

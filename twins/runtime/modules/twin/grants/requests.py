@@ -59,7 +59,7 @@ def request_grant(
 ) -> dict[str, str]:
     """Ask for a grant on a listed slice; a twin that is not known here names the key with which it signs."""
     key = _key(ctx, reader_key)
-    _require_askable(ctx, slice_)
+    _require_askable(ctx, slice_, key)
     _require_room(ctx, key, slice_, purpose)
     said: Row = {"purpose": purpose, "purpose_code": purpose_code, "verbs": verbs}
     said |= {"fields": fields, "where": where, "bounds": window(ctx, not_before, expires_at)}
@@ -85,12 +85,17 @@ def _key(ctx: Context, named: str | None) -> str:
     return key
 
 
-def _require_askable(ctx: Context, slice_: str) -> None:
+def _require_askable(ctx: Context, slice_: str, key: str) -> None:
     """Refuse what is not there, not listed or locked in one and the same way."""
     row = ctx.tx.get(SLICES, slice_)
-    mine = live_of(ctx, ctx.caller.id, slice_) is not None
+    mine = _is_known(ctx, ctx.caller.id, key) and live_of(ctx, ctx.caller.id, slice_) is not None
     if policy.posture_of(ctx) == LOCKED or row is None or not (row["listed"] or mine):
         raise grant_required()
+
+
+def _is_known(ctx: Context, reader: str, key: str) -> bool:
+    held = ctx.tx.get(KEYS, reader)
+    return held is not None and held["x"] == key
 
 
 def _require_room(ctx: Context, key: str, slice_: str, purpose: str) -> None:
@@ -100,7 +105,10 @@ def _require_room(ctx: Context, key: str, slice_: str, purpose: str) -> None:
         row = ctx.tx.get(GRANTS, grant_id)
         if (row["slice"], row["purpose"], row["status"]) == (slice_, purpose, REQUESTED):
             raise conflict(f"You have asked for this already: {grant_id}.")
-    if len(own) >= MOST_OF_READER or len(waiting) >= MOST:
+    # Strangers, who can be anybody, must not shut out those whom this twin knows.
+    mine = _is_known(ctx, ctx.caller.id, key)
+    alike = sum(_is_known(ctx, ask["reader"], ask["x"]) == mine for _, ask in waiting)
+    if len(own) >= MOST_OF_READER or alike >= MOST:
         raise Problem(429, "quota-exceeded", "Too many requests wait for an answer here.")
 
 

@@ -33,7 +33,10 @@ def window(
     """
     now = clock.parse(ctx.now)
     begin = now if not_before is None else clock.parse(not_before, "not_before")
-    usual = max(begin, now) + min(USUAL, longest)
+    try:
+        usual = max(begin, now) + min(USUAL, longest)
+    except OverflowError:
+        raise invalid("`not_before` is too far away.") from None
     end = usual if expires_at is None else clock.parse(expires_at, "expires_at")
     if end <= max(begin, now):
         raise invalid("`expires_at` must be in the future and after `not_before`.")
