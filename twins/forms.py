@@ -162,7 +162,7 @@ class PersonForm(forms.Form):
     """Somebody with an account here, by e-mail, and the role they get."""
 
     email = forms.EmailField(label="E-mail", help_text="They need an account: their key comes from it.")
-    role = forms.ChoiceField(choices=[("admin", "Admin"), ("auditor", "Auditor"), ("owner", "Owner")])
+    role = forms.ChoiceField(choices=[("admin", "Admin"), ("owner", "Owner")])
 
     def clean_email(self) -> User:
         found = User.objects.filter(email=str(self.cleaned_data["email"]).lower()).first()
